@@ -1,0 +1,1 @@
+//! Wire ⇄ domain, one file per message family; a `TryFrom` into the domain checks everything.

@@ -1,0 +1,62 @@
+//! Every bound in one table, with its unit and why.
+
+use std::time::Duration;
+
+/// 128 characters: fits a column of a table and a file name.
+pub const NAME_CHARS: usize = 128;
+/// 200 characters: a step's name is a short sentence.
+pub const STEP_NAME_CHARS: usize = 200;
+/// 500 steps: more than a person can read; keeps a process within one transaction.
+pub const STEPS: usize = 500;
+/// 10,000 variables a project.
+pub const VARIABLES: usize = 10_000;
+/// 1 MiB: a variable's value; what an operator can still read.
+pub const VARIABLE_BYTES: usize = 1 << 20;
+/// 64 KiB: an output variable's value.
+pub const OUTPUT_BYTES: usize = 64 << 10;
+/// 1 MiB: all output variables of one attempt together, so that a result fits one message.
+pub const OUTPUTS_BYTES: usize = 1 << 20;
+/// 1 MiB: a script's text after substitution.
+pub const SCRIPT_BYTES: usize = 1 << 20;
+/// 51,200 bytes: what CloudFormation takes as a template's text (AWS CloudFormation quotas, "Template body size in a request").
+pub const TEMPLATE_BYTES: usize = 51_200;
+/// 64 MiB: one file of a project.
+pub const FILE_BYTES: u64 = 64 << 20;
+/// 256 KiB: one chunk of a file on the wire.
+pub const CHUNK_BYTES: usize = 256 << 10;
+/// 2 MiB: one gRPC message on the admin and worker listeners.
+pub const MESSAGE_BYTES: usize = 2 << 20;
+/// 32 KiB: one gRPC message on the join listener, which strangers reach.
+pub const JOIN_MESSAGE_BYTES: usize = 32 << 10;
+/// 64 KiB: one frame of an event stream; a longer line is cut into several frames, losing nothing.
+pub const FRAME_BYTES: usize = 64 << 10;
+/// 512 KiB: the frames of one EventBatch.
+pub const BATCH_BYTES: usize = 512 << 10;
+/// 1 MiB: sent but not acknowledged, per attempt.
+pub const UNACKED_BYTES: usize = 1 << 20;
+/// 10 further attempts.
+pub const RETRIES: u32 = 10;
+/// 16 locks a step.
+pub const LOCKS: usize = 16;
+/// 1 hour: a step's timeout when it names none.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
+/// 7 days: the longest timeout.
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// 10 seconds between TERM and kill.
+pub const KILL_GRACE: Duration = Duration::from_secs(10);
+/// 5 seconds between heartbeats.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+/// 15 seconds (three heartbeats) without contact: offers are taken back, running steps get a badge.
+pub const CONTACT_LOST_AFTER: Duration = Duration::from_secs(15);
+/// 5 minutes without contact: granted attempts become unknown.
+pub const UNKNOWN_AFTER: Duration = Duration::from_secs(300);
+/// 15 minutes: how long a join string is good for, unless asked otherwise.
+pub const INVITATION_TTL: Duration = Duration::from_secs(15 * 60);
+/// 24 hours: the longest a join string may be good for.
+pub const MAX_INVITATION_TTL: Duration = Duration::from_secs(24 * 3600);
+/// 24 hours: a worker's certificate.
+pub const WORKER_CERTIFICATE_TTL: Duration = Duration::from_secs(24 * 3600);
+/// 64 steps at once on one worker.
+pub const MAX_SLOTS: u32 = 64;
+/// 128 MiB: below this much free disk a worker takes no new step, so that running ones can keep their logs.
+pub const DISK_FLOOR_BYTES: u64 = 128 << 20;

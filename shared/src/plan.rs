@@ -1,0 +1,359 @@
+//! What a project wants done. A [`Process`] without [`Process::faults`] is valid everywhere behind that door.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// The steps of a project, in order.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Process {
+    /// In order.
+    pub steps: Vec<Step>,
+    /// Files that the steps use.
+    pub files: Vec<File>,
+}
+
+/// A file beside the project file, known by its content.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct File {
+    /// Relative, `/` between parts, without `..`.
+    pub path: String,
+    /// SHA-256, 64 lower-case hex digits.
+    pub sha256: String,
+    /// Bytes.
+    pub size: u64,
+    /// Whether its owner may execute it.
+    pub executable: bool,
+}
+
+/// One step: the unit of ordering. Texts marked *template* may hold `#{…}`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// Unique within the process.
+    pub name: String,
+    /// Template. Pool whose workers may run it.
+    pub pool: String,
+    /// Labels that a worker must carry; values are templates.
+    pub requires: BTreeMap<String, String>,
+    /// When it runs at all.
+    pub condition: Condition,
+    /// Whether it waits for the step before it.
+    pub start: Start,
+    /// Only in these environments; empty means all.
+    pub environments: Vec<String>,
+    /// Longest run of one attempt.
+    pub timeout: Duration,
+    /// Further attempts.
+    pub retries: Retries,
+    /// Declares that running it twice does no harm.
+    pub retry_safe: bool,
+    /// Templates. Names held while it runs.
+    pub locks: Vec<String>,
+    /// Whose AWS credentials it has.
+    pub aws: Aws,
+    /// What it does.
+    pub action: Action,
+}
+
+/// When a step runs at all, decided when the steps before it have settled.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// No step before it failed.
+    Success,
+    /// A step before it failed.
+    Failure,
+    /// In any case.
+    Always,
+    /// Template that is true or false; only looked at when no step before it failed.
+    Expression(String),
+}
+
+/// Whether a step waits for the one before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// It waits.
+    AfterPrevious,
+    /// It starts together with the one before it.
+    WithPrevious,
+}
+
+/// Further attempts after one that failed or timed out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Retries {
+    /// How many.
+    pub count: u32,
+    /// Before the first; doubled each time, at most an hour.
+    pub backoff: Duration,
+}
+
+/// AWS identity of a step.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Aws {
+    /// The one word that decides.
+    pub identity: Identity,
+    /// Template. Empty: the account's region, then the worker's.
+    pub region: String,
+    /// What STS must say; templates, empty ones demand nothing.
+    pub expect: Expect,
+}
+
+/// The one word that decides whose credentials a step has.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// No AWS credentials at all.
+    None,
+    /// Those of the account that this variable names.
+    Account(String),
+    /// Those of an account by its own name: ad-hoc commands and account tests.
+    NamedAccount(String),
+    /// The worker's own instance role.
+    WorkerRole,
+}
+
+/// What a step demands of its identity.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Expect {
+    /// 12 digits.
+    pub account: String,
+    /// Name of the role.
+    pub role: String,
+    /// Region.
+    pub region: String,
+}
+
+/// What a step does.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Runs a script.
+    Script(Script),
+    /// Creates a CloudFormation stack and waits for it.
+    DeployStack(DeployStack),
+    /// Only says who it is; how an account is tested from a worker.
+    CheckIdentity,
+}
+
+/// A script.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Script {
+    /// Which program reads it.
+    pub shell: Shell,
+    /// Where its text is.
+    pub source: Source,
+    /// Whether `#{…}` in it is substituted; an ad-hoc command is run as typed.
+    pub substitute: bool,
+}
+
+/// Which program reads a script.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shell {
+    /// GNU bash.
+    Bash,
+    /// Python 3.
+    Python,
+}
+
+/// Where a text is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Here.
+    Body(String),
+    /// In a file of the project.
+    File(String),
+}
+
+/// A stack to create.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DeployStack {
+    /// Template. Name of the stack.
+    pub stack: String,
+    /// CloudFormation's template, sent as it is.
+    pub template: Source,
+    /// Values are templates.
+    pub parameters: BTreeMap<String, String>,
+    /// E.g. `CAPABILITY_IAM`.
+    pub capabilities: Vec<String>,
+    /// Values are templates.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A variable of a project and one of its values.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VariableKey {
+    /// As written; case does not matter when it is looked up.
+    pub name: String,
+    /// Kind of value.
+    pub kind: VariableKind,
+    /// Environments of this value; empty: all that no other value names.
+    pub environments: BTreeSet<String>,
+}
+
+/// What kind of value a variable has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VariableKind {
+    /// Text that may hold `#{…}`.
+    Text,
+    /// Text that is kept encrypted and masked.
+    Sensitive,
+    /// Name of an account.
+    AwsAccount,
+}
+
+impl Process {
+    /// Everything that is wrong with it, each in a sentence that names the step.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.steps.is_empty() {
+            faults.push("The project has no steps: add at least one under `steps`.".into());
+        }
+        if self.steps.len() > limits::STEPS {
+            faults.push(format!("The project has {} steps; at most {} are allowed.", self.steps.len(), limits::STEPS));
+        }
+        let mut seen = BTreeSet::new();
+        for step in &self.steps {
+            if !seen.insert(step.name.to_lowercase()) {
+                faults.push(format!(
+                    "Two steps are called \"{}\" (case does not matter): step names must be unique, because outputs are read by them.",
+                    step.name
+                ));
+            }
+            self.step_faults(step, &mut faults);
+        }
+        for file in &self.files {
+            file_faults(file, &mut faults);
+        }
+        faults
+    }
+
+    fn step_faults(&self, step: &Step, faults: &mut Vec<String>) {
+        let mut say = |fault: String| faults.push(format!("Step \"{}\": {fault}", step.name));
+        if let Err(why) = check_name(&step.name, limits::STEP_NAME_CHARS) {
+            say(format!("its name {why}."));
+        }
+        if step.name.contains(['[', ']', '{', '}']) {
+            say("its name holds a bracket or brace, which #{Octopus.Action[…]} could not name.".into());
+        }
+        if step.timeout.is_zero() || step.timeout > limits::MAX_TIMEOUT {
+            say("`timeout` must be more than 0 and at most 7d.".into());
+        }
+        if step.retries.count > limits::RETRIES {
+            say(format!("`retries.count` is {}; at most {} are allowed.", step.retries.count, limits::RETRIES));
+        }
+        if step.retries.backoff > Duration::from_secs(3600) {
+            say("`retries.backoff` is longer than 1h.".into());
+        }
+        if step.locks.len() > limits::LOCKS {
+            say(format!("it names {} locks; at most {} are allowed.", step.locks.len(), limits::LOCKS));
+        }
+        if let Condition::Expression(text) = &step.condition
+            && !text.contains("#{")
+        {
+            say(format!(
+                "`condition` is \"{text}\"; write success, failure, always, or an expression with #{{…}}."
+            ));
+        }
+        match &step.aws.identity {
+            Identity::Account(name) | Identity::NamedAccount(name) if name.trim().is_empty() => {
+                say("`aws.identity` is account, so `aws.account` must name an account variable.".into());
+            }
+            _ => {}
+        }
+        match &step.action {
+            Action::Script(script) => self.source_faults(&script.source, "script", limits::SCRIPT_BYTES, &mut say),
+            Action::DeployStack(stack) => {
+                if step.aws.identity == Identity::None {
+                    say("it deploys a stack without credentials: set `aws.identity` to account or worker-role.".into());
+                }
+                if stack.stack.trim().is_empty() {
+                    say("`stack` is empty.".into());
+                }
+                self.source_faults(&stack.template, "template", limits::TEMPLATE_BYTES, &mut say);
+            }
+            Action::CheckIdentity => {}
+        }
+    }
+
+    fn source_faults(&self, source: &Source, what: &str, max: usize, say: &mut impl FnMut(String)) {
+        let size = match source {
+            Source::Body(text) if text.trim().is_empty() => return say(format!("its {what} is empty.")),
+            Source::Body(text) => text.len() as u64,
+            Source::File(path) => match self.files.iter().find(|file| &file.path == path) {
+                Some(file) => file.size,
+                None => return say(format!("its {what} file \"{path}\" is not among the project's files.")),
+            },
+        };
+        if size > max as u64 {
+            say(format!("its {what} has {size} bytes; at most {max} are allowed."));
+        }
+    }
+}
+
+/// Why a text cannot be a name, as the end of a sentence that begins with the thing.
+///
+/// # Errors
+/// The end of that sentence.
+pub fn check_name(name: &str, max_chars: usize) -> Result<(), String> {
+    if name.trim().is_empty() {
+        return Err("is empty".into());
+    }
+    if name.trim() != name {
+        return Err("begins or ends with a blank".into());
+    }
+    if name.chars().count() > max_chars {
+        return Err(format!("is longer than {max_chars} characters"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err("holds a control character".into());
+    }
+    Ok(())
+}
+
+fn file_faults(file: &File, faults: &mut Vec<String>) {
+    if !is_relative_path(&file.path) {
+        faults.push(format!("File \"{}\": its path must stay beside the project file.", file.path));
+    }
+    if file.sha256.len() != 64 || !file.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        faults.push(format!("File \"{}\": its digest is not 64 lower-case hex digits.", file.path));
+    }
+    if file.size > limits::FILE_BYTES {
+        faults.push(format!(
+            "File \"{}\" has {} bytes; at most {} are allowed.",
+            file.path,
+            file.size,
+            limits::FILE_BYTES
+        ));
+    }
+}
+
+/// Whether a path stays below the folder it is relative to.
+#[must_use]
+pub fn is_relative_path(path: &str) -> bool {
+    !path.is_empty()
+        && !path.starts_with('/')
+        && !path.contains('\0')
+        && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+impl Default for Aws {
+    fn default() -> Self {
+        Self { identity: Identity::None, region: String::new(), expect: Expect::default() }
+    }
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { count: 0, backoff: Duration::from_secs(10) }
+    }
+}

@@ -1,0 +1,153 @@
+//! A stable code for every way things go wrong, whose fault it is, and the fault that carries one with its sentence.
+
+use std::fmt;
+
+/// Whose fault it is; decides the gRPC code and the exit code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blame {
+    /// The caller asked for something of the wrong shape.
+    Invalid,
+    /// The caller named something that is not there.
+    NotFound,
+    /// The caller wants to make something that is there.
+    Exists,
+    /// The caller may ask again when things are different.
+    Precondition,
+    /// The caller did not prove who they are.
+    Unauthenticated,
+    /// The caller may not.
+    Denied,
+    /// The caller asks too much or too often.
+    Exhausted,
+    /// The world: disk, network, AWS.
+    Unavailable,
+    /// Us.
+    Broken,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])* $name:ident = $code:literal, $blame:ident;)*) => {
+        /// Why something was refused or failed; the code never changes its meaning.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Reason { $($(#[doc = $doc])* $name,)* }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &[Reason] = &[$(Reason::$name,)*];
+
+            /// The stable code.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Reason::$name => $code,)* }
+            }
+
+            /// Whose fault it is.
+            #[must_use]
+            pub const fn blame(self) -> Blame {
+                match self { $(Reason::$name => Blame::$blame,)* }
+            }
+
+            /// What it means, in a sentence: what `longshore-coordinator explain` prints.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Reason::$name => concat!($($doc),*).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A field of the request is missing or has the wrong shape; the sentence names it.
+    InvalidArgument = "INVALID_ARGUMENT", Invalid;
+    /// A name is empty, longer than 128 characters, or has control characters.
+    InvalidName = "INVALID_NAME", Invalid;
+    /// A project's process has faults; the sentence lists them all.
+    InvalidProject = "INVALID_PROJECT", Invalid;
+    /// The access key id has the wrong shape; a temporary one (ASIA…) needs a session token and cannot be stored.
+    InvalidAccessKey = "INVALID_ACCESS_KEY", Invalid;
+    /// Variables refer to each other in a circle; the sentence shows the chain.
+    VariableCycle = "VARIABLE_CYCLE", Invalid;
+    /// A file is larger than the coordinator stores, or its bytes do not match its digest.
+    InvalidFile = "INVALID_FILE", Invalid;
+    /// There is no account of that name.
+    AccountNotFound = "ACCOUNT_NOT_FOUND", NotFound;
+    /// There is no environment of that name.
+    EnvironmentNotFound = "ENVIRONMENT_NOT_FOUND", NotFound;
+    /// There is no pool of that name.
+    PoolNotFound = "POOL_NOT_FOUND", NotFound;
+    /// There is no worker of that name or id.
+    WorkerNotFound = "WORKER_NOT_FOUND", NotFound;
+    /// There is no project of that name.
+    ProjectNotFound = "PROJECT_NOT_FOUND", NotFound;
+    /// There is no variable of that name and scope.
+    VariableNotFound = "VARIABLE_NOT_FOUND", NotFound;
+    /// There is no deployment of that id.
+    DeploymentNotFound = "DEPLOYMENT_NOT_FOUND", NotFound;
+    /// The deployment has no such step or attempt.
+    AttemptNotFound = "ATTEMPT_NOT_FOUND", NotFound;
+    /// The coordinator does not hold that file.
+    FileNotFound = "FILE_NOT_FOUND", NotFound;
+    /// Something of that name is there.
+    AlreadyExists = "ALREADY_EXISTS", Exists;
+    /// The request_id was used for another request.
+    RequestIdReused = "REQUEST_ID_REUSED", Precondition;
+    /// Something still uses it; the sentence says what.
+    InUse = "IN_USE", Precondition;
+    /// The worker was revoked; only a new invitation brings a host back.
+    WorkerRevoked = "WORKER_REVOKED", Denied;
+    /// The deployment has ended.
+    DeploymentEnded = "DEPLOYMENT_ENDED", Precondition;
+    /// A variable that the deployment needs has no value in this environment.
+    VariableUnset = "VARIABLE_UNSET", Precondition;
+    /// A project's file was not uploaded.
+    FileMissing = "FILE_MISSING", Precondition;
+    /// The attempt is not open on this worker.
+    AttemptNotOpen = "ATTEMPT_NOT_OPEN", Precondition;
+    /// No protocol version is common to coordinator and worker: upgrade the older of the two.
+    ProtocolMismatch = "PROTOCOL_MISMATCH", Precondition;
+    /// The caller sent no token or no certificate, or one that nobody knows.
+    Unauthenticated = "UNAUTHENTICATED", Unauthenticated;
+    /// The token expired.
+    TokenExpired = "TOKEN_EXPIRED", Unauthenticated;
+    /// The caller's role does not include this call.
+    PermissionDenied = "PERMISSION_DENIED", Denied;
+    /// The join string was refused; the coordinator's audit log has the true reason.
+    JoinRefused = "JOIN_REFUSED", Denied;
+    /// The certificate is neither the worker's current nor its next one: another host may hold a copy of its key.
+    CertificateNotCurrent = "CERTIFICATE_NOT_CURRENT", Denied;
+    /// Too many tries; wait a minute.
+    TooManyRequests = "TOO_MANY_REQUESTS", Exhausted;
+    /// The coordinator cannot write to its store; nothing was changed. The usual cause is a full disk.
+    StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
+    /// AWS could not be reached.
+    AwsUnavailable = "AWS_UNAVAILABLE", Unavailable;
+    /// The coordinator is stopping.
+    ShuttingDown = "SHUTTING_DOWN", Unavailable;
+    /// A fault of Longshore's own; the coordinator's log has more.
+    Internal = "INTERNAL", Broken;
+}
+
+/// Something went wrong: the code for programs, the sentence for people. The sentence names the thing, what was wrong
+/// with it and what to do, and never holds a secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// Stable code.
+    pub reason: Reason,
+    /// For people.
+    pub sentence: String,
+}
+
+impl Fault {
+    /// A fault with its sentence.
+    pub fn new(reason: Reason, sentence: impl Into<String>) -> Self {
+        Self { reason, sentence: sentence.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl std::error::Error for Fault {}
