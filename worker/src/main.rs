@@ -1,1 +1,14 @@
-fn main() {}
+//! `longshore-worker`: the agent, and the small programs that it starts of itself.
+
+use std::{env, path::Path, process::ExitCode};
+
+fn main() -> ExitCode {
+    // Before any runtime, argument parser or log is set up: a shim lives as long as its step, and there is one per step.
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
+    match arguments.iter().map(|argument| argument.to_str()).collect::<Vec<_>>().as_slice() {
+        [Some("shim"), _, _] => worker::shim::main(Path::new(&arguments[1]), Path::new(&arguments[2])),
+        [Some("action"), _] => worker::action::main(Path::new(&arguments[1])),
+        [Some("credentials")] => worker::endpoint::print_credentials(),
+        _ => worker::command::main(),
+    }
+}

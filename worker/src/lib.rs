@@ -1,0 +1,7 @@
+//! The agent on a host: holds a session with the coordinator, writes down what it was asked to do, and starts one shim
+//! per attempt. The shim owns the step's processes, log and end, so the agent may be killed or replaced at any time.
+
+pub mod action;
+pub mod command;
+pub mod endpoint;
+pub mod shim;
