@@ -1,1 +1,3 @@
+//! The `longshore-coordinator` program.
+
 fn main() {}

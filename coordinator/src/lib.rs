@@ -1,0 +1,3 @@
+//! The coordinator's shell: listeners, trust, storage and the composition of it all. What happens next is decided in
+//! `coordinator-core`.
+
