@@ -119,6 +119,8 @@ reasons! {
     TooManyRequests = "TOO_MANY_REQUESTS", Exhausted;
     /// The coordinator cannot write to its store; nothing was changed. The usual cause is a full disk.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
+    /// The data folder was written by a newer Longshore; start that version, or a newer one.
+    StoreTooNew = "STORE_TOO_NEW", Precondition;
     /// AWS could not be reached.
     AwsUnavailable = "AWS_UNAVAILABLE", Unavailable;
     /// The coordinator is stopping.
