@@ -4,4 +4,5 @@
 pub mod action;
 pub mod command;
 pub mod endpoint;
+pub mod exec_dir;
 pub mod shim;

@@ -1,0 +1,319 @@
+//! What agent and shim share of one attempt: its folder on disk, its folder in memory, and the files in both. These
+//! files are the contract between an agent and the shims that an older agent started, so their names and forms stay.
+//!
+//! Knows nothing of processes, scripts or the wire.
+
+mod events;
+mod exit;
+mod order;
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use prost::Message;
+use proto::worker::Credentials;
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    events::{EventReader, EventWriter},
+    exit::{EXIT_SLOT_BYTES, ExitRecord, ExitSlot},
+    order::{Refusal, ShimOrder},
+};
+
+/// `<data>/exec/<execution id>/`: survives a restart of the host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExecDir {
+    path: PathBuf,
+}
+
+/// `<runtime>/<execution id>/`: in memory only, for everything that is secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RuntimeDir {
+    path: PathBuf,
+}
+
+/// The lock of an attempt, held until dropped. Held by its shim for the shim's whole life.
+#[derive(Debug)]
+pub struct ExecLock {
+    // Kept for its lock only.
+    _file: File,
+}
+
+/// Who runs an attempt; a pid is trusted only with the two others beside it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ShimInfo {
+    /// Process id of the shim.
+    pub pid: i32,
+    /// When it started, in clock ticks since boot.
+    pub start_ticks: u64,
+    /// Of the kernel it runs on.
+    pub boot_id: String,
+    /// Folder of the step's own cgroup, where the host allows one.
+    pub cgroup: Option<PathBuf>,
+}
+
+impl ExecDir {
+    /// Names the folder; touches nothing.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Makes the folder, 0700, with its working folder; one that is there already is taken as it is.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn create(&self) -> io::Result<()> {
+        private_dir(&self.path)?;
+        private_dir(&self.work())
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the shim locks.
+    #[must_use]
+    pub fn lock_path(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// Its frames.
+    #[must_use]
+    pub fn events_path(&self) -> PathBuf {
+        self.path.join("events.log")
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn exit_path(&self) -> PathBuf {
+        self.path.join("exit")
+    }
+
+    /// The child's working folder.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.path.join("work")
+    }
+
+    /// Takes the lock, waiting for whoever holds it.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn lock(&self) -> io::Result<ExecLock> {
+        let file = self.lock_file()?;
+        file.lock()?;
+        Ok(ExecLock { _file: file })
+    }
+
+    /// Takes the lock if it is free; `None` means that a shim is alive.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn try_lock(&self) -> io::Result<Option<ExecLock>> {
+        let file = self.lock_file()?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(ExecLock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Records durably that the attempt shall never start. Under the lock only: a shim looks for it after locking.
+    ///
+    /// # Errors
+    /// Whatever the file system says; then nothing may be concluded.
+    pub fn make_void(&self, _lock: &ExecLock) -> io::Result<()> {
+        match durable_mark(&self.path, "void") {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => sync_dir(&self.path),
+            other => other,
+        }
+    }
+
+    /// Whether the attempt shall never start.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        self.path.join("void").exists()
+    }
+
+    /// Records durably that a process may have been started. Under the lock only.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when some shim was here before; otherwise whatever the file system says.
+    pub fn make_start(&self, _lock: &ExecLock) -> io::Result<()> {
+        durable_mark(&self.path, "start")
+    }
+
+    /// Whether a process may have been started.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.path.join("start").exists()
+    }
+
+    /// Asks the shim to end the attempt, with `grace` between TERM and kill. Asking again changes nothing.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn request_cancel(&self, grace: Duration) -> io::Result<()> {
+        if self.cancel_path().exists() {
+            return Ok(());
+        }
+        let new = self.path.join("cancel.new");
+        fs::write(&new, grace.as_millis().to_string())?;
+        fs::rename(new, self.cancel_path())
+    }
+
+    /// The grace of a cancel, if one was asked for; an unreadable one counts as no grace at all.
+    #[must_use]
+    pub fn cancel_request(&self) -> Option<Duration> {
+        let text = fs::read_to_string(self.cancel_path()).ok()?;
+        Some(Duration::from_millis(text.trim().parse().unwrap_or(0)))
+    }
+
+    /// Writes who runs the attempt.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn write_shim_info(&self, info: &ShimInfo) -> io::Result<()> {
+        fs::write(self.path.join("shim.info"), serde_json::to_vec(info)?)
+    }
+
+    /// Who runs or ran the attempt; `None` when no shim came that far.
+    ///
+    /// # Errors
+    /// `InvalidData` when the file is torn; otherwise whatever the file system says.
+    pub fn read_shim_info(&self) -> io::Result<Option<ShimInfo>> {
+        match fs::read(self.path.join("shim.info")) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How the attempt ended; `None` when it has not, or when nobody will ever know.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn read_exit(&self) -> io::Result<Option<ExitRecord>> {
+        ExitSlot::read(&self.exit_path())
+    }
+
+    fn cancel_path(&self) -> PathBuf {
+        self.path.join("cancel")
+    }
+
+    fn lock_file(&self) -> io::Result<File> {
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.lock_path())
+    }
+}
+
+impl RuntimeDir {
+    /// Names the folder; touches nothing.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Makes the folder, 0700; one that is there already is taken as it is.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn create(&self) -> io::Result<()> {
+        private_dir(&self.path)
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what the shim is to do.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn write_order(&self, order: &ShimOrder) -> io::Result<()> {
+        self.write_private("order", &order.encode_to_vec())
+    }
+
+    /// Reads what to do and removes the file, so that it can be read once.
+    ///
+    /// # Errors
+    /// `InvalidData` when it is torn; otherwise whatever the file system says.
+    pub fn take_order(&self) -> io::Result<ShimOrder> {
+        let path = self.path.join("order");
+        let bytes = fs::read(&path)?;
+        fs::remove_file(&path)?;
+        ShimOrder::decode(bytes.as_slice()).map_err(io::Error::other)
+    }
+
+    /// Puts fresh AWS credentials in place of the old ones, at once for every reader.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn write_credentials(&self, credentials: &Credentials) -> io::Result<()> {
+        self.write_private("credentials", &credentials.encode_to_vec())
+    }
+
+    /// The AWS credentials there are now; `None` when the step has none.
+    ///
+    /// # Errors
+    /// `InvalidData` when the file is no such message; otherwise whatever the file system says.
+    pub fn read_credentials(&self) -> io::Result<Option<Credentials>> {
+        match fs::read(self.path.join("credentials")) {
+            Ok(bytes) => Credentials::decode(bytes.as_slice()).map(Some).map_err(io::Error::other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a file that only its owner may read, at once for every reader.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn write_private(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let new = self.path.join(format!("{name}.new"));
+        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?.write_all(bytes)?;
+        fs::rename(new, self.path.join(name))
+    }
+
+    /// Removes the folder with all that is in it; one that is not there is fine.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn wipe(&self) -> io::Result<()> {
+        remove_tree(&self.path)
+    }
+}
+
+/// Removes a folder with all that is in it; one that is not there is fine.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn durable_mark(dir: &Path, name: &str) -> io::Result<()> {
+    OpenOptions::new().create_new(true).write(true).mode(0o600).open(dir.join(name))?.sync_all()?;
+    sync_dir(dir)
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;
