@@ -1,6 +1,175 @@
 //! The coordinator's brain: decides which worker is offered which step, and what every word of a worker means.
 //!
-//! [`Coordinator::handle`] takes what happened and answers with [`Decision`]: facts to store, and actions to perform once they
-//! are stored. Knows nothing of gRPC, SQL, disks, clocks, randomness or secrets.
+//! [`Coordinator::handle`] takes what happened and answers with a [`Decision`]: facts to store, and actions to perform once they
+//! are stored. Recovery applies the stored facts through the same function. Knows nothing of gRPC, SQL, disks, clocks, randomness
+//! or secrets.
 
+pub mod action;
 pub mod fact;
+pub mod input;
+pub mod view;
+
+mod advance;
+mod attempt;
+mod deployment;
+mod dispatch;
+mod fold;
+mod reconcile;
+mod timer;
+mod worker;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use shared::id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId};
+
+use crate::{
+    action::Action,
+    deployment::Deployment,
+    dispatch::Queue,
+    fact::{DeploymentFact, Fact},
+    input::{Input, WorkerRecord},
+    timer::{Timer, Timers},
+    worker::Worker,
+};
+
+/// A point on the shell's monotonic clock, as time since it started.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Mono(pub Duration);
+
+impl Mono {
+    fn after(self, wait: Duration) -> Self {
+        Self(self.0 + wait)
+    }
+}
+
+/// What must be stored, and what is to be done once it is.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Decision {
+    /// To be stored in one transaction, in this order.
+    pub facts: Vec<Fact>,
+    /// To be performed in this order, and only after the facts are stored.
+    pub actions: Vec<Action>,
+}
+
+/// How long the coordinator waits for what. The defaults are the ones in `shared::limits`.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Without contact for so long, offers are taken back.
+    pub contact_lost_after: Duration,
+    /// Without contact for so long, granted attempts become unknown.
+    pub unknown_after: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            contact_lost_after: shared::limits::CONTACT_LOST_AFTER,
+            unknown_after: shared::limits::UNKNOWN_AFTER,
+        }
+    }
+}
+
+/// Everything the coordinator knows about unfinished deployments and registered workers.
+#[derive(Debug, Default)]
+pub struct Coordinator {
+    patience: Patience,
+    deployments: BTreeMap<DeploymentId, Deployment>,
+    workers: BTreeMap<WorkerId, Worker>,
+    /// Where an open attempt belongs.
+    executions: BTreeMap<ExecutionId, (DeploymentId, usize)>,
+    /// Who holds a lock.
+    locks: BTreeMap<String, (DeploymentId, usize)>,
+    /// Whose turn it is, per project and environment: the first runs, the others wait.
+    turns: BTreeMap<(String, String), BTreeSet<(i64, DeploymentId)>>,
+    queue: Queue,
+    timers: Timers,
+    decision: Decision,
+}
+
+impl Coordinator {
+    /// A coordinator as its store remembers it. The decision asks for the preparation of every step that waits.
+    #[must_use]
+    pub fn recover(
+        now: Mono,
+        patience: Patience,
+        workers: Vec<WorkerRecord>,
+        deployments: Vec<(DeploymentId, Vec<DeploymentFact>)>,
+    ) -> (Self, Decision) {
+        let mut this = Self { patience, ..Self::default() };
+        for record in workers {
+            this.worker_changed(now, record);
+        }
+        for (id, facts) in deployments {
+            for fact in facts {
+                this.fold(id, &fact);
+            }
+        }
+        this.resume(now);
+        let decision = this.finish(now);
+        (this, decision)
+    }
+
+    /// Takes what happened, and says what to store and what to do.
+    pub fn handle(&mut self, now: Mono, input: Input) -> Decision {
+        match input {
+            Input::Submitted { deployment, created } => self.submitted(deployment, created),
+            Input::StepPrepared { deployment, step, prepared } => self.step_prepared(deployment, step, prepared),
+            Input::CancelRequested { deployment, by, reason } => self.cancel_requested(deployment, by, reason),
+            Input::StepDecided { deployment, step, succeeded, by, reason } => {
+                self.step_decided(now, deployment, step, succeeded, &by, &reason);
+            }
+            Input::WorkerChanged(record) => self.worker_changed(now, record),
+            Input::WorkerDeleted(worker) => self.worker_deleted(worker),
+            Input::SessionOpened(hello) => self.session_opened(now, hello),
+            Input::SessionClosed { worker, epoch } => self.session_closed(worker, epoch),
+            Input::WorkerSaid { worker, epoch, said } => self.worker_said(now, worker, epoch, said),
+            Input::Woke => {}
+        }
+        self.finish(now)
+    }
+
+    /// When [`Input::Woke`] is due, if nothing happens before.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Mono> {
+        self.timers.next()
+    }
+
+    /// What every input ends with: due timers, then whatever the queue allows now.
+    fn finish(&mut self, now: Mono) -> Decision {
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.timer_fired(now, timer);
+        }
+        self.dispatch(now);
+        std::mem::take(&mut self.decision)
+    }
+
+    fn timer_fired(&mut self, now: Mono, timer: Timer) {
+        match timer {
+            Timer::Contact(worker) => self.contact_due(now, worker),
+            Timer::Retry(deployment, step) => self.retry_due(deployment, step),
+            Timer::Reopen(worker) => self.reopen_due(now, worker),
+        }
+    }
+
+    /// Applies a fact and has it stored.
+    fn record(&mut self, deployment: DeploymentId, fact: DeploymentFact) {
+        self.fold(deployment, &fact);
+        self.decision.facts.push(Fact::Deployment(deployment, fact));
+    }
+
+    fn act(&mut self, action: Action) {
+        self.decision.actions.push(action);
+    }
+
+    /// The worker's open session, if it has one.
+    fn epoch_of(&self, worker: WorkerId) -> Option<SessionEpoch> {
+        self.workers.get(&worker).and_then(|w| w.session)
+    }
+
+    fn next_assign_seq(&self, worker: WorkerId) -> AssignSeq {
+        AssignSeq(self.workers.get(&worker).map_or(0, |w| w.assign_seq.0) + 1)
+    }
+}

@@ -1,0 +1,204 @@
+//! What comes next in a deployment: whose turn it is, which steps begin, which are left out, and when it has ended.
+
+use std::time::Duration;
+
+use shared::{
+    attempt::AttemptState,
+    id::DeploymentId,
+    plan::Condition,
+};
+
+use crate::{
+    Coordinator, Mono,
+    action::Action,
+    deployment::{StepRun, StepState},
+    fact::{Created, DeploymentEnd, DeploymentFact, Settled, StepEnd},
+    input::{Prepared, Refusal},
+    timer::Timer,
+};
+
+impl Coordinator {
+    pub(crate) fn submitted(&mut self, id: DeploymentId, created: Created) {
+        self.record(id, DeploymentFact::Created(created));
+        self.advance(id);
+    }
+
+    /// After a restart: queued steps are prepared again, waits begin afresh, and whatever a crash left undone is decided.
+    pub(crate) fn resume(&mut self, now: Mono) {
+        let ids: Vec<DeploymentId> = self.deployments.keys().copied().collect();
+        for id in ids {
+            let steps = self.deployments.get(&id).map_or(0, |d| d.steps.len());
+            for step in 0..steps {
+                let Some(run) = self.step_mut(id, step) else { continue };
+                match (run.state, run.waits) {
+                    (StepState::Queued, Some(wait)) => self.timers.arm(now.after(wait), Timer::Retry(id, step)),
+                    (StepState::Queued, None) => self.act(Action::Prepare { deployment: id, step }),
+                    _ => {}
+                }
+            }
+            self.advance(id);
+        }
+    }
+
+    pub(crate) fn step_prepared(&mut self, id: DeploymentId, step: usize, prepared: Result<Prepared, Refusal>) {
+        let Some(run) = self.step_mut(id, step).filter(|run| run.state == StepState::Queued) else { return };
+        match prepared {
+            Ok(prepared) if prepared.condition => {
+                let pool = prepared.pool.clone();
+                run.prepared = Some(prepared);
+                self.queue.push(&pool, id, step);
+            }
+            Ok(_) => self.settle(id, step, StepEnd::Skipped, "CONDITION", "Its condition is not true."),
+            Err(refusal) => self.settle(id, step, StepEnd::Failed, &refusal.reason, &refusal.detail),
+        }
+    }
+
+    pub(crate) fn cancel_requested(&mut self, id: DeploymentId, by: String, reason: String) {
+        let Some(deployment) = self.deployments.get(&id) else { return };
+        if deployment.cancel_requested {
+            return;
+        }
+        let steps = deployment.steps.len();
+        self.record(id, DeploymentFact::CancelRequested { by, reason });
+        for step in 0..steps {
+            self.cancel_step(id, step);
+        }
+        self.advance(id);
+    }
+
+    fn cancel_step(&mut self, id: DeploymentId, step: usize) {
+        let Some(run) = self.step_mut(id, step) else { return };
+        match (run.state, run.open.clone()) {
+            (StepState::Settled(_), _) => {}
+            (_, Some(attempt)) if attempt.state == AttemptState::Offered => {
+                self.withdraw_offer(attempt.execution, "The deployment was cancelled.");
+            }
+            (_, Some(attempt)) => {
+                if let Some(epoch) = self.epoch_of(attempt.worker) {
+                    self.act(Action::Cancel { worker: attempt.worker, epoch, execution: attempt.execution });
+                }
+            }
+            (_, None) => self.settle_cancelled(id, step),
+        }
+    }
+
+    pub(crate) fn settle_cancelled(&mut self, id: DeploymentId, step: usize) {
+        self.settle(id, step, StepEnd::Cancelled, "CANCELLED", "It was cancelled before it started.");
+    }
+
+    pub(crate) fn settle(&mut self, id: DeploymentId, step: usize, end: StepEnd, reason: &str, detail: &str) {
+        let settled = Settled { step, end, reason: reason.into(), detail: detail.into() };
+        self.record(id, DeploymentFact::StepSettled(settled));
+        self.advance(id);
+    }
+
+    /// The step goes back to the queue: at once, or after a wait.
+    pub(crate) fn queue_again(&mut self, now: Mono, id: DeploymentId, step: usize, after: Duration) {
+        self.record(id, DeploymentFact::StepRetried { step, after });
+        self.timers.arm(now.after(after), Timer::Retry(id, step));
+    }
+
+    pub(crate) fn retry_due(&mut self, id: DeploymentId, step: usize) {
+        let Some(run) = self.step_mut(id, step) else { return };
+        if run.state == StepState::Queued && run.waits.take().is_some() {
+            self.requeue(id, step);
+        }
+    }
+
+    /// Puts a queued step where workers look, preparing it first if it is not.
+    pub(crate) fn requeue(&mut self, id: DeploymentId, step: usize) {
+        let Some(run) = self.step_mut(id, step) else { return };
+        match run.prepared.as_ref().map(|p| p.pool.clone()) {
+            Some(pool) => self.queue.push(&pool, id, step),
+            None => self.act(Action::Prepare { deployment: id, step }),
+        }
+    }
+
+    /// Begins what can begin now and ends what has ended.
+    pub(crate) fn advance(&mut self, id: DeploymentId) {
+        if !self.has_turn(id) {
+            return;
+        }
+        while let Some(step) = self.next_pending(id) {
+            self.begin(id, step);
+        }
+        self.end_if_settled(id);
+    }
+
+    /// Deployments of one project to one environment run one after the other.
+    pub(crate) fn has_turn(&self, id: DeploymentId) -> bool {
+        let Some(deployment) = self.deployments.get(&id) else { return false };
+        let key = (deployment.created.project.clone(), deployment.created.environment.clone());
+        deployment.cancel_requested
+            || self.turns.get(&key).is_none_or(|turn| turn.first().is_some_and(|(_, first)| *first == id))
+    }
+
+    /// The first pending step of the group whose turn has come.
+    fn next_pending(&self, id: DeploymentId) -> Option<usize> {
+        let deployment = self.deployments.get(&id)?;
+        let group = deployment
+            .groups()
+            .into_iter()
+            .find(|group| deployment.steps[group.clone()].iter().any(|step| !step.is_settled()))?;
+        group.into_iter().find(|step| deployment.steps[*step].state == StepState::Pending)
+    }
+
+    fn begin(&mut self, id: DeploymentId, step: usize) {
+        let Some(deployment) = self.deployments.get(&id) else { return };
+        let plan = deployment.plan(step);
+        let environment = &deployment.created.environment;
+        let begun = deployment.groups().into_iter().find(|group| group.contains(&step)).map_or(0, |group| group.start);
+        let failed = deployment.has_failed(0..begun);
+        let skip = if deployment.cancel_requested {
+            return self.settle_quietly(id, step, StepEnd::Cancelled, "CANCELLED", "It was cancelled before it started.");
+        } else if !plan.environments.is_empty() && !plan.environments.contains(environment) {
+            Some(("ENVIRONMENT", format!("It is not for environment \"{environment}\".")))
+        } else {
+            match plan.condition {
+                Condition::Success | Condition::Expression(_) if failed => {
+                    Some(("CONDITION", "A step before it failed.".into()))
+                }
+                Condition::Failure if !failed => Some(("CONDITION", "No step before it failed.".into())),
+                _ => None,
+            }
+        };
+        match skip {
+            Some((reason, detail)) => self.settle_quietly(id, step, StepEnd::Skipped, reason, &detail),
+            None => {
+                self.record(id, DeploymentFact::StepQueued { step });
+                self.act(Action::Prepare { deployment: id, step });
+            }
+        }
+    }
+
+    /// Settles without advancing: for the loop that does that itself.
+    fn settle_quietly(&mut self, id: DeploymentId, step: usize, end: StepEnd, reason: &str, detail: &str) {
+        let settled = Settled { step, end, reason: reason.into(), detail: detail.into() };
+        self.record(id, DeploymentFact::StepSettled(settled));
+    }
+
+    fn end_if_settled(&mut self, id: DeploymentId) {
+        let Some(deployment) = self.deployments.get(&id) else { return };
+        if !deployment.steps.iter().all(StepRun::is_settled) {
+            return;
+        }
+        let any = |end| deployment.steps.iter().any(|step| step.state == StepState::Settled(end));
+        let state = if any(StepEnd::Cancelled) {
+            DeploymentEnd::Cancelled
+        } else if any(StepEnd::Failed) {
+            DeploymentEnd::Failed
+        } else {
+            DeploymentEnd::Succeeded
+        };
+        let key = (deployment.created.project.clone(), deployment.created.environment.clone());
+        self.record(id, DeploymentFact::Ended { state });
+        self.act(Action::Release { deployment: id });
+        if let Some((_, next)) = self.turns.get(&key).and_then(|turn| turn.first().copied()) {
+            self.advance(next);
+        }
+    }
+
+    pub(crate) fn step_mut(&mut self, id: DeploymentId, step: usize) -> Option<&mut StepRun> {
+        self.deployments.get_mut(&id)?.steps.get_mut(step)
+    }
+}

@@ -1,0 +1,292 @@
+//! What a worker's word, its silence, or a person's decision means for an attempt.
+
+use std::time::Duration;
+
+use shared::{
+    attempt::{AttemptEvent, AttemptState},
+    id::{DeploymentId, ExecutionId, SessionEpoch, WorkerId},
+    outcome::OutcomeKind,
+};
+
+use crate::{
+    Coordinator, Mono,
+    action::Action,
+    deployment::Attempt,
+    fact::{DeploymentFact, ExitResult, Moved, StepEnd},
+    input::{Rejection, Said},
+};
+
+/// After a rejection for want of a slot: long enough not to chase, short enough not to matter.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// After any other rejection.
+const REJECTED_PAUSE: Duration = Duration::from_secs(5);
+/// The longest wait between two attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(3600);
+
+impl Coordinator {
+    /// A message counts only in the worker's open session: an older session's words were, or will be, said again.
+    pub(crate) fn worker_said(&mut self, now: Mono, worker: WorkerId, epoch: SessionEpoch, said: Said) {
+        let Some(known) = self.workers.get_mut(&worker).filter(|w| w.session == Some(epoch)) else { return };
+        known.heard_at = now;
+        match said {
+            Said::Accepted { execution } => self.accepted(worker, epoch, execution),
+            Said::Rejected { execution, kind, detail } => self.rejected(now, worker, execution, kind, &detail),
+            Said::Started { execution } => self.alive(worker, execution),
+            Said::Ended { execution, result } => {
+                self.ended(now, worker, execution, *result);
+                self.act(Action::AcknowledgeResult { worker, epoch, execution });
+            }
+            Said::Interrupted { execution, evidence } => {
+                self.found_dead(worker, execution, &evidence);
+                self.act(Action::AcknowledgeResult { worker, epoch, execution });
+            }
+            Said::CancelledBeforeStart { execution } => {
+                self.voided(worker, execution, "The worker recorded that it never started.");
+            }
+            Said::Heartbeat { disk_low } => self.heartbeat(worker, disk_low),
+            Said::Goodbye => self.session_closed(worker, epoch),
+        }
+    }
+
+    fn heartbeat(&mut self, worker: WorkerId, disk_low: bool) {
+        if let Some(known) = self.workers.get_mut(&worker)
+            && known.disk_low != disk_low
+        {
+            known.disk_low = disk_low;
+            self.refresh(worker);
+        }
+    }
+
+    /// The worker journalled the offer: the grant is stored first, and sent only then.
+    pub(crate) fn accepted(&mut self, worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId) {
+        let Some((id, step, attempt)) = self.open_attempt(worker, execution) else {
+            // Withdrawn while the answer was under way: the worker records that it will not start.
+            let assign_seq = shared::id::AssignSeq::default();
+            return self.act(Action::Revoke { worker, epoch, execution, assign_seq });
+        };
+        match attempt.state {
+            AttemptState::Offered => self.move_attempt(id, step, &attempt, AttemptEvent::Granted, ""),
+            // The grant was lost on its way: it is sent again.
+            AttemptState::Granted => {}
+            _ => return self.act(Action::Alarm { worker, execution, what: "accepted an attempt that had started" }),
+        }
+        self.act(Action::Grant { worker, epoch, execution, assign_seq: attempt.assign_seq });
+        if self.deployments.get(&id).is_some_and(|d| d.cancel_requested) {
+            self.act(Action::Cancel { worker, epoch, execution });
+        }
+    }
+
+    fn rejected(&mut self, now: Mono, worker: WorkerId, execution: ExecutionId, kind: Rejection, detail: &str) {
+        match kind {
+            Rejection::Busy => self.close_for(now, worker, BUSY_PAUSE),
+            Rejection::DiskLow => self.heartbeat(worker, true),
+            Rejection::Void | Rejection::Stale | Rejection::Unsupported => {
+                self.close_for(now, worker, REJECTED_PAUSE);
+            }
+        }
+        let Some((id, step, attempt)) = self.open_attempt(worker, execution) else { return };
+        match (attempt.state, kind) {
+            (AttemptState::Offered, _) => self.withdrawn(id, step, &attempt, detail),
+            // Only a recorded void says that a granted attempt did not start; "I no longer know" leaves the doubt.
+            (AttemptState::Granted | AttemptState::Unknown, Rejection::Void) => self.voided(worker, execution, detail),
+            (AttemptState::Granted, Rejection::Stale) => self.lose(id, step, &attempt, detail),
+            _ => self.act(Action::Alarm { worker, execution, what: "rejected an attempt that it had taken" }),
+        }
+    }
+
+    pub(crate) fn alive(&mut self, worker: WorkerId, execution: ExecutionId) {
+        let Some((id, step, attempt)) = self.open_attempt(worker, execution) else { return };
+        match attempt.state {
+            AttemptState::Granted | AttemptState::Unknown => {
+                self.move_attempt(id, step, &attempt, AttemptEvent::Alive, "");
+            }
+            AttemptState::Running => {}
+            _ => self.never_granted(id, step, &attempt),
+        }
+    }
+
+    /// The exit record of an attempt. Of one that is settled, it is late evidence: told to people, changes nothing.
+    pub(crate) fn ended(&mut self, now: Mono, worker: WorkerId, execution: ExecutionId, result: ExitResult) {
+        let Some((id, step, attempt)) = self.open_attempt(worker, execution) else { return };
+        if attempt.state == AttemptState::Offered {
+            return self.never_granted(id, step, &attempt);
+        }
+        if attempt.state == AttemptState::Interrupted {
+            return self.act(Action::Alarm { worker, execution, what: "sent a result after it was found dead" });
+        }
+        let kind = result.outcome.kind;
+        let (reason, detail) = (result.outcome.reason.clone(), result.outcome.detail.clone());
+        self.record(
+            id,
+            DeploymentFact::AttemptMoved(Moved {
+                step,
+                execution,
+                event: AttemptEvent::Exited(kind),
+                evidence: String::new(),
+                result: Some(result),
+            }),
+        );
+        self.conclude(now, id, step, kind, &reason, &detail);
+    }
+
+    /// What the end of an attempt means for its step.
+    fn conclude(&mut self, now: Mono, id: DeploymentId, step: usize, kind: OutcomeKind, reason: &str, detail: &str) {
+        match kind {
+            OutcomeKind::Succeeded => self.settle(id, step, StepEnd::Succeeded, reason, detail),
+            OutcomeKind::Cancelled => self.settle(id, step, StepEnd::Cancelled, reason, detail),
+            OutcomeKind::Failed | OutcomeKind::TimedOut => match self.retry_after(id, step) {
+                Some(wait) => self.queue_again(now, id, step, wait),
+                None => self.settle(id, step, StepEnd::Failed, reason, detail),
+            },
+        }
+    }
+
+    /// How long to wait before the next attempt, if the step has one left.
+    fn retry_after(&self, id: DeploymentId, step: usize) -> Option<Duration> {
+        let deployment = self.deployments.get(&id)?;
+        let retries = deployment.plan(step).retries;
+        let failures = deployment.steps.get(step)?.failures;
+        if deployment.cancel_requested || failures > retries.count {
+            return None;
+        }
+        let doublings = failures.saturating_sub(1).min(16);
+        Some(retries.backoff.saturating_mul(1 << doublings).min(MAX_BACKOFF))
+    }
+
+    pub(crate) fn found_dead(&mut self, worker: WorkerId, execution: ExecutionId, evidence: &str) {
+        let Some((id, step, attempt)) = self.open_attempt(worker, execution) else { return };
+        match attempt.state {
+            AttemptState::Offered => self.never_granted(id, step, &attempt),
+            AttemptState::Interrupted => {}
+            _ => {
+                self.move_attempt(id, step, &attempt, AttemptEvent::FoundDead, evidence);
+                self.decide_by_policy(id, step);
+            }
+        }
+    }
+
+    pub(crate) fn voided(&mut self, worker: WorkerId, execution: ExecutionId, evidence: &str) {
+        let Some((id, step, attempt)) = self.open_attempt(worker, execution) else { return };
+        match attempt.state {
+            AttemptState::Offered => self.withdrawn(id, step, &attempt, evidence),
+            AttemptState::Granted | AttemptState::Unknown => {
+                self.move_attempt(id, step, &attempt, AttemptEvent::Voided, evidence);
+                self.not_started(id, step);
+            }
+            _ => self.act(Action::Alarm { worker, execution, what: "voided an attempt that had started" }),
+        }
+    }
+
+    /// Takes an offer back. A grant is never taken back.
+    pub(crate) fn withdraw_offer(&mut self, execution: ExecutionId, why: &str) {
+        let Some((id, step)) = self.executions.get(&execution).copied() else { return };
+        let Some(attempt) = self.attempt(id, step).filter(|a| a.state == AttemptState::Offered) else { return };
+        if let Some(epoch) = self.epoch_of(attempt.worker) {
+            let (worker, assign_seq) = (attempt.worker, attempt.assign_seq);
+            self.act(Action::Revoke { worker, epoch, execution, assign_seq });
+        }
+        self.withdrawn(id, step, &attempt, why);
+    }
+
+    pub(crate) fn withdrawn(&mut self, id: DeploymentId, step: usize, attempt: &Attempt, why: &str) {
+        self.move_attempt(id, step, attempt, AttemptEvent::Withdrawn, why);
+        self.not_started(id, step);
+    }
+
+    /// No contact for too long: a granted attempt may be alive, and nobody knows.
+    pub(crate) fn contact_lost(&mut self, execution: ExecutionId) {
+        let Some((id, step)) = self.executions.get(&execution).copied() else { return };
+        let Some(attempt) = self.attempt(id, step) else { return };
+        if matches!(attempt.state, AttemptState::Granted | AttemptState::Running) {
+            self.lose(id, step, &attempt, "No word from its worker for too long.");
+        }
+    }
+
+    pub(crate) fn lose(&mut self, id: DeploymentId, step: usize, attempt: &Attempt, evidence: &str) {
+        self.move_attempt(id, step, attempt, AttemptEvent::ContactLost, evidence);
+        self.decide_by_policy(id, step);
+    }
+
+    /// A step that declared itself safe to run twice is run again without a person's decision.
+    fn decide_by_policy(&mut self, id: DeploymentId, step: usize) {
+        let Some(deployment) = self.deployments.get(&id) else { return };
+        if !deployment.plan(step).retry_safe || deployment.cancel_requested {
+            return;
+        }
+        let Some(attempt) = self.attempt(id, step) else { return };
+        self.move_attempt(id, step, &attempt, AttemptEvent::Decided, "The step declares that running it twice does no harm.");
+        self.requeue(id, step);
+    }
+
+    /// A person's decision about a step whose attempt is unknown or interrupted.
+    pub(crate) fn step_decided(
+        &mut self,
+        _now: Mono,
+        id: DeploymentId,
+        step: usize,
+        succeeded: bool,
+        by: &str,
+        reason: &str,
+    ) {
+        let Some(attempt) = self.attempt(id, step) else { return };
+        if !matches!(attempt.state, AttemptState::Unknown | AttemptState::Interrupted) {
+            return;
+        }
+        let detail = format!("Decided by {by}: {reason}");
+        self.move_attempt(id, step, &attempt, AttemptEvent::Decided, &detail);
+        let end = if succeeded { StepEnd::Succeeded } else { StepEnd::Failed };
+        self.settle(id, step, end, "DECIDED", &detail);
+    }
+
+    /// The attempt provably did not start: the step is queued again without using up a retry.
+    fn not_started(&mut self, id: DeploymentId, step: usize) {
+        if self.deployments.get(&id).is_some_and(|d| d.cancel_requested) {
+            self.settle_cancelled(id, step);
+        } else {
+            self.requeue(id, step);
+        }
+    }
+
+    /// A worker ran what was never granted: the store must have gone back in time. The doubt is kept, not hidden.
+    pub(crate) fn never_granted(&mut self, id: DeploymentId, step: usize, attempt: &Attempt) {
+        let (worker, execution) = (attempt.worker, attempt.execution);
+        self.act(Action::Alarm { worker, execution, what: "ran an attempt whose grant is not in the store" });
+        self.move_attempt(id, step, attempt, AttemptEvent::Granted, "The worker says it ran.");
+        self.lose(id, step, attempt, "The worker ran it, but the store has no grant: the store may have gone back in time.");
+    }
+
+    pub(crate) fn move_attempt(
+        &mut self,
+        id: DeploymentId,
+        step: usize,
+        attempt: &Attempt,
+        event: AttemptEvent,
+        evidence: &str,
+    ) {
+        self.record(
+            id,
+            DeploymentFact::AttemptMoved(Moved {
+                step,
+                execution: attempt.execution,
+                event,
+                evidence: evidence.into(),
+                result: None,
+            }),
+        );
+    }
+
+    /// An open attempt, if it is this worker's: no worker may speak about another's.
+    pub(crate) fn open_attempt(
+        &self,
+        worker: WorkerId,
+        execution: ExecutionId,
+    ) -> Option<(DeploymentId, usize, Attempt)> {
+        let (id, step) = self.executions.get(&execution).copied()?;
+        let attempt = self.attempt(id, step).filter(|a| a.worker == worker && a.execution == execution)?;
+        Some((id, step, attempt))
+    }
+
+    pub(crate) fn attempt(&self, id: DeploymentId, step: usize) -> Option<Attempt> {
+        self.deployments.get(&id)?.steps.get(step)?.open.clone()
+    }
+}

@@ -1,0 +1,99 @@
+//! An unfinished deployment, its steps and their open attempts.
+
+use std::collections::BTreeSet;
+
+use shared::{
+    attempt::AttemptState,
+    id::{AssignSeq, DeploymentId, ExecutionId, WorkerId},
+    plan::{Start, Step},
+};
+use uuid::Uuid;
+
+use crate::{
+    fact::{Created, StepEnd},
+    input::Prepared,
+};
+
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    pub(crate) created: Created,
+    pub(crate) steps: Vec<StepRun>,
+    pub(crate) cancel_requested: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct StepRun {
+    pub(crate) state: StepState,
+    /// Offered so far.
+    pub(crate) attempts: u32,
+    /// Of these, how many used up the retry budget.
+    pub(crate) failures: u32,
+    pub(crate) open: Option<Attempt>,
+    /// Not a fact: evaluated anew after a restart.
+    pub(crate) prepared: Option<Prepared>,
+    /// The wait before the next attempt, until the timer fired. Starts afresh after a restart.
+    pub(crate) waits: Option<std::time::Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum StepState {
+    /// Steps before it have not settled.
+    #[default]
+    Pending,
+    /// Waits for preparation, for its retry, or for a worker.
+    Queued,
+    /// Has an open attempt.
+    Open,
+    /// Ended for good.
+    Settled(StepEnd),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) execution: ExecutionId,
+    pub(crate) number: u32,
+    pub(crate) worker: WorkerId,
+    pub(crate) assign_seq: AssignSeq,
+    pub(crate) state: AttemptState,
+    pub(crate) locks: BTreeSet<String>,
+}
+
+impl Deployment {
+    pub(crate) fn new(created: Created) -> Self {
+        let steps = created.process.steps.iter().map(|_| StepRun::default()).collect();
+        Self { created, steps, cancel_requested: false }
+    }
+
+    pub(crate) fn plan(&self, step: usize) -> &Step {
+        &self.created.process.steps[step]
+    }
+
+    /// The steps that start together, in order: each range begins with a step that waits for the one before it.
+    pub(crate) fn groups(&self) -> Vec<std::ops::Range<usize>> {
+        let mut groups: Vec<std::ops::Range<usize>> = Vec::new();
+        for (index, step) in self.created.process.steps.iter().enumerate() {
+            match groups.last_mut() {
+                Some(group) if step.start == Start::WithPrevious => group.end = index + 1,
+                _ => groups.push(index..index + 1),
+            }
+        }
+        groups
+    }
+
+    pub(crate) fn has_failed(&self, steps: std::ops::Range<usize>) -> bool {
+        self.steps[steps]
+            .iter()
+            .any(|step| matches!(step.state, StepState::Settled(StepEnd::Failed | StepEnd::Cancelled)))
+    }
+}
+
+impl StepRun {
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.state, StepState::Settled(_))
+    }
+}
+
+/// The id of an attempt follows from what it is an attempt of: no two can be alike, and asking twice gives the same.
+pub(crate) fn execution_id(deployment: DeploymentId, step: usize, number: u32) -> ExecutionId {
+    ExecutionId(Uuid::new_v5(&deployment.0, format!("{step}/{number}").as_bytes()))
+}

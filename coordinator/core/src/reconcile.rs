@@ -1,0 +1,151 @@
+//! A worker says Hello: what the store remembers of its attempts meets what its journal remembers. The whole matrix is in
+//! [`Coordinator::reconcile`].
+
+use shared::{
+    attempt::AttemptState,
+    id::{DeploymentId, ExecutionId, SessionEpoch, WorkerId},
+};
+
+use crate::{
+    Coordinator, Mono,
+    action::{Action, Directive, Offer},
+    deployment::Attempt,
+    fact::{Fact, SessionOpened},
+    input::{Held, Hello},
+};
+
+/// How a worker's memory compares with that of its session before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// The same journal.
+    Whole,
+    /// Another journal on the same boot: what it ran may still be alive.
+    Lost,
+    /// Another journal after another boot: what it ran is dead.
+    LostInReboot,
+}
+
+impl Coordinator {
+    pub(crate) fn session_opened(&mut self, now: Mono, hello: Hello) {
+        let id = hello.worker;
+        let Some(worker) = self.workers.get(&id) else { return };
+        let memory = worker.memory(&hello);
+        let epoch = SessionEpoch(worker.epoch.0 + 1);
+        self.end_session(id);
+        self.begin_session(now, &hello, epoch);
+        let held: Vec<ExecutionId> = hello.held.keys().copied().collect();
+        let directives = held.into_iter().map(|execution| (execution, self.directive(id, execution, &hello))).collect();
+        self.act(Action::Welcome { worker: id, epoch, directives });
+        let open: Vec<ExecutionId> = self.workers.get(&id).map_or_else(Vec::new, |w| w.open.iter().copied().collect());
+        for execution in open {
+            self.reconcile(now, epoch, execution, memory, &hello);
+        }
+        self.refresh(id);
+    }
+
+    fn begin_session(&mut self, now: Mono, hello: &Hello, epoch: SessionEpoch) {
+        if let Some(worker) = self.workers.get_mut(&hello.worker) {
+            worker.epoch = epoch;
+            worker.session = Some(epoch);
+            worker.journal_id.clone_from(&hello.journal_id);
+            worker.boot_id.clone_from(&hello.boot_id);
+            worker.slots = hello.slots;
+            worker.disk_low = hello.disk_low;
+            worker.heard_at = now;
+            worker.closed_until = None;
+            worker.assign_seq = worker.assign_seq.max(hello.assign_hwm);
+        }
+        // A grant that is sent again after this rests on this commit, not on a read alone.
+        self.decision.facts.push(Fact::SessionOpened(SessionOpened {
+            worker: hello.worker,
+            epoch,
+            journal_id: hello.journal_id.clone(),
+            boot_id: hello.boot_id.clone(),
+        }));
+    }
+
+    /// What a worker does with an attempt that it holds. One that is not open here is settled, or never was.
+    fn directive(&self, worker: WorkerId, execution: ExecutionId, hello: &Hello) -> Directive {
+        match (self.open_attempt(worker, execution), hello.held.get(&execution)) {
+            (Some((id, _, _)), Some(Held::Running))
+                if self.deployments.get(&id).is_some_and(|d| d.cancel_requested) =>
+            {
+                Directive::Cancel
+            }
+            (None, Some(Held::Accepted)) => Directive::Void,
+            (None, Some(Held::Running)) => Directive::Cancel,
+            _ => Directive::Keep,
+        }
+    }
+
+    fn reconcile(&mut self, now: Mono, epoch: SessionEpoch, execution: ExecutionId, memory: Memory, hello: &Hello) {
+        use AttemptState as S;
+        let worker = hello.worker;
+        let Some((id, step, attempt)) = self.open_attempt(worker, execution) else { return };
+        let seen = attempt.assign_seq <= hello.assign_hwm;
+        match (attempt.state, hello.held.get(&execution), memory) {
+            (S::Offered, None, Memory::Lost | Memory::LostInReboot) => {
+                self.withdrawn(id, step, &attempt, "The worker's journal is another one.");
+            }
+            (_, None, Memory::LostInReboot) => {
+                self.found_dead(worker, execution, "The worker's host was started anew and its journal is another one.");
+            }
+            (S::Granted | S::Running, None, Memory::Lost) => {
+                self.lose(id, step, &attempt, "The worker's journal is another one: it forgot what it ran.");
+            }
+            (S::Offered, None, Memory::Whole) if seen => {
+                self.withdrawn(id, step, &attempt, "The worker saw the offer and knows nothing of it.");
+            }
+            (S::Offered | S::Granted, None, Memory::Whole) if !seen => self.offer_again(epoch, id, step, &attempt),
+            (S::Granted | S::Running, None, Memory::Whole) => {
+                self.lose(id, step, &attempt, "The worker knows nothing of it any more.");
+            }
+            (_, None, _) => {}
+            (S::Offered | S::Granted, Some(Held::Accepted), _) => self.accepted(worker, epoch, execution),
+            (S::Running, Some(Held::Accepted), _) => {
+                self.lose(id, step, &attempt, "The worker says it never started, but had said that it did.");
+            }
+            (S::Unknown | S::Interrupted, Some(Held::Accepted), _) => {
+                self.act(Action::Revoke { worker, epoch, execution, assign_seq: attempt.assign_seq });
+            }
+            (_, Some(Held::Running), _) => self.alive(worker, execution),
+            (_, Some(Held::Ended(result)), _) => self.ended(now, worker, execution, (**result).clone()),
+            (S::Running, Some(Held::Void), _) => {
+                self.lose(id, step, &attempt, "The worker recorded that it never started, but had said that it did.");
+            }
+            (_, Some(Held::Void), _) => self.voided(worker, execution, "The worker recorded that it never started."),
+            (_, Some(Held::Interrupted(evidence)), _) => self.found_dead(worker, execution, evidence),
+        }
+    }
+
+    /// The offer never arrived: its order number is above everything the worker saw.
+    fn offer_again(&mut self, epoch: SessionEpoch, id: DeploymentId, step: usize, attempt: &Attempt) {
+        let Some(deployment) = self.deployments.get(&id) else { return };
+        if deployment.cancel_requested && attempt.state == AttemptState::Offered {
+            return self.withdrawn(id, step, attempt, "The deployment was cancelled.");
+        }
+        let timeout = deployment.plan(step).timeout;
+        self.act(Action::Offer(Offer {
+            worker: attempt.worker,
+            epoch,
+            execution: attempt.execution,
+            assign_seq: attempt.assign_seq,
+            deployment: id,
+            step,
+            number: attempt.number,
+            timeout,
+        }));
+    }
+}
+
+impl crate::worker::Worker {
+    fn memory(&self, hello: &Hello) -> Memory {
+        if self.journal_id.is_empty() || self.journal_id == hello.journal_id {
+            Memory::Whole
+        } else if self.boot_id == hello.boot_id {
+            Memory::Lost
+        } else {
+            Memory::LostInReboot
+        }
+    }
+}

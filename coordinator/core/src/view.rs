@@ -1,0 +1,156 @@
+//! Read-only pictures for people: why a step waits, and how a worker stands.
+
+use shared::{
+    attempt::AttemptState,
+    id::{DeploymentId, ExecutionId, WorkerId},
+};
+
+use crate::{
+    Coordinator, Mono,
+    deployment::StepState,
+    input::{Prepared, Wish},
+    worker::Worker,
+};
+
+/// Why a queued step does not run yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QueueReason {
+    /// Stable code.
+    pub code: &'static str,
+    /// In a sentence.
+    pub sentence: String,
+}
+
+/// How a worker stands now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pulse {
+    /// Whether it has a session.
+    pub connected: bool,
+    /// Attempts it has open.
+    pub running: usize,
+}
+
+impl Coordinator {
+    /// How a worker stands; `None` when it is not registered.
+    #[must_use]
+    pub fn pulse(&self, worker: WorkerId) -> Option<Pulse> {
+        let worker = self.workers.get(&worker)?;
+        Some(Pulse { connected: worker.session.is_some(), running: worker.open.len() })
+    }
+
+    /// Whether an attempt's worker was not heard for so long that it may have lost contact.
+    #[must_use]
+    pub fn contact_lost_now(&self, now: Mono, execution: ExecutionId) -> bool {
+        let Some((id, step)) = self.executions.get(&execution).copied() else { return false };
+        let Some(attempt) = self.attempt(id, step) else { return false };
+        let Some(worker) = self.workers.get(&attempt.worker) else { return true };
+        now.0.saturating_sub(worker.heard_at.0) >= self.patience.contact_lost_after
+    }
+
+    /// The open attempt's place, worker and state; `None` when it is settled or unknown here.
+    #[must_use]
+    pub fn open_execution(&self, execution: ExecutionId) -> Option<(DeploymentId, usize, WorkerId, AttemptState)> {
+        let (id, step) = self.executions.get(&execution).copied()?;
+        let attempt = self.attempt(id, step)?;
+        Some((id, step, attempt.worker, attempt.state))
+    }
+
+    /// Whether the deployment is unfinished.
+    #[must_use]
+    pub fn is_open(&self, deployment: DeploymentId) -> bool {
+        self.deployments.contains_key(&deployment)
+    }
+
+    /// Whether a step's attempt waits for a person's decision.
+    #[must_use]
+    pub fn needs_decision(&self, deployment: DeploymentId, step: usize) -> bool {
+        self.attempt(deployment, step)
+            .is_some_and(|a| matches!(a.state, AttemptState::Unknown | AttemptState::Interrupted))
+    }
+
+    /// Why a step does not run yet; `None` when it is not waiting.
+    #[must_use]
+    pub fn queue_reason(&self, id: DeploymentId, step: usize) -> Option<QueueReason> {
+        let deployment = self.deployments.get(&id)?;
+        let run = deployment.steps.get(step)?;
+        match run.state {
+            StepState::Pending => (!self.has_turn(id)).then(|| self.turn_reason(id)),
+            StepState::Queued => Some(match (&run.prepared, run.waits) {
+                (_, Some(wait)) => reason("RETRY_WAIT", format!("Waits {} s before its next attempt.", wait.as_secs())),
+                (Some(prepared), None) => self.pool_reason(prepared),
+                (None, None) => reason("PREPARING", "Its variables are being evaluated."),
+            }),
+            StepState::Open | StepState::Settled(_) => None,
+        }
+    }
+
+    fn turn_reason(&self, id: DeploymentId) -> QueueReason {
+        let created = self.deployments.get(&id).map(|d| &d.created);
+        let (project, environment) = created.map_or(("", ""), |c| (c.project.as_str(), c.environment.as_str()));
+        let first = self.turns.get(&(project.into(), environment.into())).and_then(|turn| turn.first());
+        let number = first.map_or(0, |(number, _)| *number);
+        reason(
+            "WAITING_FOR_TURN",
+            format!("Deployment #{number} of \"{project}\" to \"{environment}\" has not ended: they run one after the other."),
+        )
+    }
+
+    fn pool_reason(&self, prepared: &Prepared) -> QueueReason {
+        let pool = &prepared.pool;
+        let members: Vec<(&WorkerId, &Worker)> = self
+            .workers
+            .iter()
+            .filter(|(id, worker)| &worker.pool == pool && prepared.only_worker.is_none_or(|only| only == **id))
+            .collect();
+        if members.is_empty() {
+            return reason("NO_WORKER", format!("Pool \"{pool}\" has no worker: invite one with `longshore worker invite --pool {pool}`."));
+        }
+        let fitting: Vec<&Worker> = members.iter().map(|(_, w)| *w).filter(|w| w.carries(&prepared.requires)).collect();
+        if fitting.is_empty() {
+            let wanted: Vec<String> = prepared.requires.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            return reason("LABEL_MISSING", format!("No worker of pool \"{pool}\" carries {}.", wanted.join(", ")));
+        }
+        let willing: Vec<&Worker> = fitting.iter().copied().filter(|w| w.wish == Wish::Active).collect();
+        if willing.is_empty() {
+            return reason("WORKERS_CLOSED", format!("{} of pool \"{pool}\" {} drained, disabled or revoked.", names(&fitting), are(&fitting)));
+        }
+        let connected: Vec<&Worker> = willing.iter().copied().filter(|w| w.session.is_some()).collect();
+        if connected.is_empty() {
+            return reason("NO_WORKER_CONNECTED", format!("{} of pool \"{pool}\" {} not connected.", names(&willing), are(&willing)));
+        }
+        if connected.iter().all(|w| w.disk_low) {
+            return reason("DISK_LOW", format!("{} {} too little free disk to keep a log safe.", names(&connected), if connected.len() == 1 { "has" } else { "have" }));
+        }
+        if let Some((lock, (holder, step))) = prepared.locks.iter().find_map(|l| self.locks.get(l).map(|h| (l, h))) {
+            return reason("LOCK_HELD", format!("Lock \"{lock}\" is held by {}.", self.step_title(*holder, *step)));
+        }
+        reason("BUSY", format!("{} {} busy: no slot is free.", names(&connected), are(&connected)))
+    }
+
+    fn step_title(&self, id: DeploymentId, step: usize) -> String {
+        match self.deployments.get(&id) {
+            Some(deployment) => format!("step \"{}\" of deployment {id}", deployment.plan(step).name),
+            None => format!("deployment {id}"),
+        }
+    }
+}
+
+fn reason(code: &'static str, sentence: impl Into<String>) -> QueueReason {
+    QueueReason { code, sentence: sentence.into() }
+}
+
+/// 5 names: what fits a line.
+fn names(workers: &[&Worker]) -> String {
+    let mut names: Vec<&str> = workers.iter().take(5).map(|w| w.name.as_str()).collect();
+    if workers.len() > 5 {
+        names.push("…");
+    }
+    match names.len() {
+        1 => format!("Worker {}", names[0]),
+        _ => format!("Workers {}", names.join(", ")),
+    }
+}
+
+fn are(workers: &[&Worker]) -> &'static str {
+    if workers.len() == 1 { "is" } else { "are" }
+}
