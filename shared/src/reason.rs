@@ -121,6 +121,8 @@ reasons! {
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
     /// The data folder was written by a newer Longshore; start that version, or a newer one.
     StoreTooNew = "STORE_TOO_NEW", Precondition;
+    /// The master key file is missing, unfit, or not the one the data folder's secrets were sealed with.
+    MasterKey = "MASTER_KEY", Unavailable;
     /// AWS could not be reached.
     AwsUnavailable = "AWS_UNAVAILABLE", Unavailable;
     /// The coordinator is stopping.
