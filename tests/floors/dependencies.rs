@@ -1,0 +1,60 @@
+//! Arrows go down only, never sideways.
+
+use std::collections::BTreeSet;
+
+use crate::tree::TREE;
+
+/// Each of our packages, and which others of ours it may name.
+const MAY_NAME: &[(&str, &[&str])] = &[
+    ("shared", &[]),
+    ("service", &["shared"]),
+    ("proto", &["shared"]),
+    ("coordinator-core", &["shared"]),
+    ("worker-core", &["shared"]),
+    ("coordinator", &["shared", "service", "proto", "coordinator-core"]),
+    ("worker", &["shared", "service", "proto", "worker-core"]),
+    ("longshore", &["shared", "service", "proto"]),
+    ("tests", &["shared", "service", "proto"]),
+];
+
+/// Packages that decide: what they may not contain, not even through something else.
+const PURE: &[&str] = &["shared", "coordinator-core", "worker-core"];
+const IMPURE: &[&str] =
+    &["tokio", "tonic", "hyper", "rusqlite", "rustls", "aws-config", "rustix", "mio", "socket2", "rand", "tracing-subscriber"];
+
+#[test]
+fn no_package_names_one_beside_or_above_it() {
+    for (name, allowed) in MAY_NAME {
+        for named in TREE.own_dependencies(name) {
+            assert!(
+                allowed.contains(&named),
+                "{name} depends on {named}, which is beside or above it: it may depend on {allowed:?} only"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_package_of_ours_has_its_floor() {
+    let listed: BTreeSet<&str> = MAY_NAME.iter().map(|(name, _)| *name).collect();
+    assert_eq!(TREE.own(), listed, "a package without a line in MAY_NAME, or a line without a package");
+}
+
+#[test]
+fn what_decides_has_no_clock_disk_or_network_in_it() {
+    for name in PURE {
+        let below = TREE.everything_below(name);
+        for impure in IMPURE {
+            assert!(!below.contains(impure), "{name} contains {impure}: what decides takes facts and answers wishes, nothing else");
+        }
+    }
+}
+
+#[test]
+fn one_library_does_all_cryptography() {
+    let names: BTreeSet<&str> = TREE.foreign().map(|package| package.name.as_str()).collect();
+    assert!(names.contains("aws-lc-rs"), "aws-lc-rs is the one we use");
+    for other in ["ring", "openssl", "openssl-sys", "native-tls", "boring", "mbedtls", "rustls-pemfile"] {
+        assert!(!names.contains(other), "{other} came in; `cargo tree -i {other}` says through what. aws-lc-rs is the one we use");
+    }
+}

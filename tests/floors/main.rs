@@ -1,0 +1,7 @@
+//! What holds for the whole house and no compiler checks: who may depend on whom, which libraries may come in, and that the
+//! contract says of every call what it does.
+
+mod dependencies;
+mod licences;
+mod tree;
+mod wire_comments;

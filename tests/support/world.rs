@@ -1,0 +1,209 @@
+//! Everything one story needs: an AWS, a coordinator, an admin, and hosts as they are wanted.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::{
+    cli::Cli,
+    coordinator::{self, Coordinator},
+    emulator::{AccessKey, Client, Emulator},
+    imds::{Imds, Instance},
+    worker_host::{self, WorkerHost, invite_and_join},
+};
+
+/// A world of its own; nothing of it is left when dropped.
+#[derive(Debug)]
+pub struct World {
+    // Dropped in this order: the coordinator before AWS, the folder last.
+    coordinator: Coordinator,
+    emulator: Emulator,
+    cli: Cli,
+    folder: TempDir,
+}
+
+/// A host whose instance has its own metadata service.
+#[derive(Debug)]
+pub struct Ec2Host {
+    /// The host. First, so that the agent ends before its metadata does.
+    pub host: WorkerHost,
+    /// Its metadata service.
+    pub imds: Imds,
+}
+
+impl World {
+    /// Starts AWS and a coordinator, and logs an admin in.
+    ///
+    /// # Errors
+    /// When a part is not installed or does not come up.
+    pub fn start() -> Result<Self> {
+        Self::start_at("127.0.0.1")
+    }
+
+    /// The same on another address of this machine.
+    ///
+    /// # Errors
+    /// When a part is not installed or does not come up.
+    pub fn start_at(address: &str) -> Result<Self> {
+        let folder = folder()?;
+        let emulator = Emulator::start_at(folder.path(), address)?;
+        let settings = coordinator::Settings {
+            address: address.into(),
+            aws_endpoint_url: Some(emulator.client().url()),
+            ..coordinator::Settings::loopback(&folder.path().join("coordinator"))
+        };
+        let coordinator = Coordinator::start(settings, &folder.path().join("logs/coordinator.log"))?;
+        let cli = Cli::new(&folder.path().join("admin"))?;
+        log_in(&cli, &coordinator)?;
+        Ok(Self { coordinator, emulator, cli, folder })
+    }
+
+    /// The coordinator.
+    #[must_use]
+    pub fn coordinator(&self) -> &Coordinator {
+        &self.coordinator
+    }
+
+    /// The coordinator, to be stopped or killed.
+    pub fn coordinator_mut(&mut self) -> &mut Coordinator {
+        &mut self.coordinator
+    }
+
+    /// AWS.
+    #[must_use]
+    pub fn aws(&self) -> &Client {
+        self.emulator.client()
+    }
+
+    /// The admin's tool.
+    #[must_use]
+    pub fn cli(&self) -> &Cli {
+        &self.cli
+    }
+
+    /// Where everything of this world is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a project beside nothing else; answers its folder.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn project(&self, name: &str, yaml: &str) -> Result<PathBuf> {
+        let folder = self.folder().join("projects").join(name);
+        fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        fs::write(folder.join("longshore.yaml"), yaml).context("a project file cannot be written")?;
+        Ok(folder)
+    }
+
+    /// Writes and applies a project.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn apply(&self, name: &str, yaml: &str) -> Result<PathBuf> {
+        let folder = self.project(name, yaml)?;
+        self.cli.ok(&["project", "apply", "-f", &folder.to_string_lossy()])?;
+        Ok(folder)
+    }
+
+    /// A user of AWS with rights to everything, and a key of theirs.
+    ///
+    /// # Errors
+    /// When AWS refuses.
+    pub fn deployer(&self, user: &str) -> Result<AccessKey> {
+        self.aws().create_user(user, EVERYTHING)?;
+        self.aws().create_access_key(user)
+    }
+
+    /// Saves a key as an account.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn account(&self, name: &str, key: &AccessKey) -> Result<()> {
+        let create = ["account", "create", name, "aws", "--access-key-id", &key.id, "--secret-key-stdin"];
+        self.cli.ok_with_input(&create, &key.secret).map(drop)
+    }
+
+    /// Adds a pool, unless it is the one that is always there.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn pool(&self, name: &str) -> Result<()> {
+        self.cli.ok(&["pool", "create", name]).map(drop)
+    }
+
+    /// An instance with a role of its own that may do everything, and a connected worker on it.
+    ///
+    /// # Errors
+    /// When it cannot be brought up.
+    pub fn ec2_host(&self, name: &str, pool: &str) -> Result<Ec2Host> {
+        let role = format!("{name}-role");
+        self.aws().create_instance_role(&role, EVERYTHING)?;
+        let mut host = self.unstarted_host(name, Instance::with_role(&role))?;
+        self.bring_up(&mut host.host, pool)?;
+        Ok(host)
+    }
+
+    /// An instance on which nothing has joined yet.
+    ///
+    /// # Errors
+    /// When its metadata service cannot be started.
+    pub fn unstarted_host(&self, name: &str, instance: Instance) -> Result<Ec2Host> {
+        let imds = Imds::start(instance, self.aws().clone())?;
+        let settings = worker_host::Settings {
+            imds_url: Some(imds.url()),
+            aws_endpoint_url: Some(self.aws().url()),
+            ..worker_host::Settings::default()
+        };
+        Ok(Ec2Host { host: WorkerHost::new(self.folder(), name, settings)?, imds })
+    }
+
+    /// Joins a host's worker, starts it and waits for its session.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub fn bring_up(&self, host: &mut WorkerHost, pool: &str) -> Result<()> {
+        invite_and_join(&self.cli, host, pool, &[])?;
+        host.start()?;
+        host.connected(&self.cli)
+    }
+}
+
+/// A policy statement that allows everything.
+pub const EVERYTHING: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
+
+/// A folder of this world's own.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn folder() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("longshore-world-")
+        .tempdir_in(env::temp_dir())
+        .context("a temporary folder cannot be made")
+}
+
+/// Logs a person in with the first admin token.
+///
+/// # Errors
+/// When it is refused.
+pub fn log_in(cli: &Cli, coordinator: &Coordinator) -> Result<()> {
+    let token = coordinator.token_file();
+    let ca = coordinator.ca_file();
+    cli.ok(&[
+        "login",
+        "--coordinator",
+        &coordinator.url(),
+        "--token-file",
+        &token.to_string_lossy(),
+        "--ca-file",
+        &ca.to_string_lossy(),
+    ])
+    .map(drop)
+}
