@@ -85,6 +85,8 @@ reasons! {
     DeploymentNotFound = "DEPLOYMENT_NOT_FOUND", NotFound;
     /// The deployment has no such step or attempt.
     AttemptNotFound = "ATTEMPT_NOT_FOUND", NotFound;
+    /// There is no API token of that name.
+    TokenNotFound = "TOKEN_NOT_FOUND", NotFound;
     /// The coordinator does not hold that file.
     FileNotFound = "FILE_NOT_FOUND", NotFound;
     /// Something of that name is there.
