@@ -60,3 +60,18 @@ pub const WORKER_CERTIFICATE_TTL: Duration = Duration::from_secs(24 * 3600);
 pub const MAX_SLOTS: u32 = 64;
 /// 128 MiB: below this much free disk a worker takes no new step, so that running ones can keep their logs.
 pub const DISK_FLOOR_BYTES: u64 = 128 << 20;
+/// 4 characters: shorter values are not masked, since they would hide half of every log.
+pub const MASKED_CHARS: usize = 4;
+/// 4 KiB: the longest piece of a secret that is searched for at once, hence the most that masking holds back of a log.
+pub const NEEDLE_BYTES: usize = 4 << 10;
+/// 32 KiB: secrets masked in all their spellings, together. Each byte of them costs some 800 bytes of memory, at the worst
+/// four times that; a step has a dozen values of some dozen bytes.
+pub const SPELLED_BYTES: usize = 32 << 10;
+/// 1 MiB: a text after substitution; as much as a script may have.
+pub const EVALUATED_BYTES: usize = 1 << 20;
+/// 16 MiB: all values substituted on the way to one text.
+pub const SUBSTITUTED_BYTES: usize = 16 << 20;
+/// 2 KiB: between `#{` and its `}`; several names within each other.
+pub const EXPRESSION_BYTES: usize = 2 << 10;
+/// 64 variables within each other: nobody follows more.
+pub const EXPRESSION_DEPTH: usize = 64;
