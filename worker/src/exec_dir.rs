@@ -117,7 +117,11 @@ impl ExecDir {
     /// # Errors
     /// Whatever the file system says.
     pub fn try_lock(&self) -> io::Result<Option<ExecLock>> {
-        let file = self.lock_file()?;
+        // For reading where that is possible: closing a file that was open for writing looks like the shim's end.
+        let file = match File::open(self.lock_path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.lock_file()?,
+            other => other?,
+        };
         match file.try_lock() {
             Ok(()) => Ok(Some(ExecLock { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
