@@ -101,6 +101,12 @@ reasons! {
     DeploymentEnded = "DEPLOYMENT_ENDED", Precondition;
     /// A variable that the deployment needs has no value in this environment.
     VariableUnset = "VARIABLE_UNSET", Precondition;
+    /// A step's account variable names no account in this environment; the worker's own role is never taken instead.
+    AccountUnresolved = "ACCOUNT_UNRESOLVED", Precondition;
+    /// No attempt of the step waits for a decision.
+    NothingToDecide = "NOTHING_TO_DECIDE", Precondition;
+    /// What a step needs does not fit one message to its worker: make its script or its variables smaller.
+    StepTooLarge = "STEP_TOO_LARGE", Precondition;
     /// A project's file was not uploaded.
     FileMissing = "FILE_MISSING", Precondition;
     /// The attempt is not open on this worker.
