@@ -2,6 +2,7 @@
 //! own, and stops them by their own ids, whatever happened in between. Everything here blocks; nothing is mocked but the
 //! instance metadata service, of which no strict one exists to install.
 
+pub mod canary;
 pub mod cli;
 pub mod coordinator;
 pub mod emulator;

@@ -1,0 +1,5 @@
+bucket = get_octopusvariable("Octopus.Action[Network].Output.AwsOutputs[AssetBucket]")
+if not bucket:
+    failstep("the network step said nothing of a bucket")
+print("assets go to the bucket " + bucket)
+set_octopusvariable("Bucket", bucket)
