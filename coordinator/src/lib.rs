@@ -1,5 +1,15 @@
 //! The coordinator's shell: listeners, trust, storage and the composition of it all. What happens next is decided in
 //! `coordinator-core`.
 
-
+pub mod audit;
+pub mod authorization;
+pub mod clock;
+pub mod enrolment;
+pub mod listener;
+pub mod pki;
+pub mod rate;
+pub mod registry;
+pub mod seal;
+pub mod standing;
 pub mod store;
+pub mod token;

@@ -1,0 +1,11 @@
+//! The rows of everything an admin sets up, one file per kind. Functions take a connection, so that several of them and the
+//! audit line make one transaction.
+
+pub mod account;
+pub mod authority;
+pub mod environment;
+pub mod invitation;
+pub mod pool;
+pub mod request_id;
+pub mod token;
+pub mod worker;
