@@ -21,6 +21,8 @@ pub enum Action {
     Cancel { worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId },
     /// Tell a worker that its result is stored.
     AcknowledgeResult { worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId },
+    /// Tell a worker that an attempt which never started is settled: its files may go.
+    Forget { worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId },
     /// End a session that another one, or a revocation, replaced.
     CloseSession { worker: WorkerId, epoch: SessionEpoch },
     /// A worker said something that cannot be, or too late: tell people.
@@ -59,4 +61,6 @@ pub enum Directive {
     Cancel,
     /// Do not start it, ever.
     Void,
+    /// It never started, and the coordinator has stored that: its files may go.
+    Forget,
 }

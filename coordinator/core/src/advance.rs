@@ -19,7 +19,11 @@ use crate::{
 
 impl Coordinator {
     pub(crate) fn submitted(&mut self, id: DeploymentId, created: Created) {
-        self.record(id, DeploymentFact::Created(created));
+        // It may have been read from the store already, by a recovery that came between.
+        if self.deployments.contains_key(&id) {
+            return;
+        }
+        self.fold(id, &DeploymentFact::Created(created));
         self.advance(id);
     }
 

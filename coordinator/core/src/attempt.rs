@@ -13,7 +13,7 @@ use crate::{
     action::Action,
     deployment::Attempt,
     fact::{DeploymentFact, ExitResult, Moved, StepEnd},
-    input::{Rejection, Said},
+    input::{Refusal, Rejection, Said},
 };
 
 /// After a rejection for want of a slot: long enough not to chase, short enough not to matter.
@@ -30,7 +30,12 @@ impl Coordinator {
         known.heard_at = now;
         match said {
             Said::Accepted { execution } => self.accepted(worker, epoch, execution),
-            Said::Rejected { execution, kind, detail } => self.rejected(now, worker, execution, kind, &detail),
+            Said::Rejected { execution, kind, detail } => {
+                self.rejected(now, worker, execution, kind, &detail);
+                if kind == Rejection::Void {
+                    self.act(Action::Forget { worker, epoch, execution });
+                }
+            }
             Said::Started { execution } => self.alive(worker, execution),
             Said::Ended { execution, result } => {
                 self.ended(now, worker, execution, *result);
@@ -42,6 +47,7 @@ impl Coordinator {
             }
             Said::CancelledBeforeStart { execution } => {
                 self.voided(worker, execution, "The worker recorded that it never started.");
+                self.act(Action::Forget { worker, epoch, execution });
             }
             Said::Heartbeat { disk_low } => self.heartbeat(worker, disk_low),
             Said::Goodbye => self.session_closed(worker, epoch),
@@ -186,6 +192,14 @@ impl Coordinator {
             self.act(Action::Revoke { worker, epoch, execution, assign_seq });
         }
         self.withdrawn(id, step, &attempt, why);
+    }
+
+    /// What the attempt needs is not there any more: the worker was not told yet, and will not be.
+    pub(crate) fn offer_failed(&mut self, execution: ExecutionId, refusal: &Refusal) {
+        let Some((id, step)) = self.executions.get(&execution).copied() else { return };
+        let Some(attempt) = self.attempt(id, step).filter(|a| a.state == AttemptState::Offered) else { return };
+        self.move_attempt(id, step, &attempt, AttemptEvent::Withdrawn, &refusal.detail);
+        self.settle(id, step, StepEnd::Failed, &refusal.reason, &refusal.detail);
     }
 
     pub(crate) fn withdrawn(&mut self, id: DeploymentId, step: usize, attempt: &Attempt, why: &str) {

@@ -9,10 +9,12 @@ use crate::fact::{Created, ExitResult};
 /// Something happened.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Input {
-    /// A deployment was asked for; everything about it was checked.
+    /// A deployment was asked for; everything about it was checked, and its `Created` fact is stored.
     Submitted { deployment: DeploymentId, created: Created },
     /// The shell evaluated what a queued step needs.
     StepPrepared { deployment: DeploymentId, step: usize, prepared: Result<Prepared, Refusal> },
+    /// What an offered attempt needs could not be rendered.
+    OfferFailed { execution: ExecutionId, refusal: Refusal },
     /// Somebody asked for a deployment's end.
     CancelRequested { deployment: DeploymentId, by: String, reason: String },
     /// A person decided about a step whose outcome is unknown.

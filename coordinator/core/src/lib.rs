@@ -117,6 +117,7 @@ impl Coordinator {
         match input {
             Input::Submitted { deployment, created } => self.submitted(deployment, created),
             Input::StepPrepared { deployment, step, prepared } => self.step_prepared(deployment, step, prepared),
+            Input::OfferFailed { execution, refusal } => self.offer_failed(execution, &refusal),
             Input::CancelRequested { deployment, by, reason } => self.cancel_requested(deployment, by, reason),
             Input::StepDecided { deployment, step, succeeded, by, reason } => {
                 self.step_decided(now, deployment, step, succeeded, &by, &reason);

@@ -40,6 +40,11 @@ impl Coordinator {
         for execution in open {
             self.reconcile(now, epoch, execution, memory, &hello);
         }
+        for (execution, held) in &hello.held {
+            if matches!(held, Held::Ended(_) | Held::Interrupted(_)) {
+                self.act(Action::AcknowledgeResult { worker: id, epoch, execution: *execution });
+            }
+        }
         self.refresh(id);
     }
 
@@ -73,6 +78,8 @@ impl Coordinator {
                 Directive::Cancel
             }
             (None, Some(Held::Accepted)) => Directive::Void,
+            // Whatever it means is stored before the Welcome is sent.
+            (_, Some(Held::Void)) => Directive::Forget,
             (None, Some(Held::Running)) => Directive::Cancel,
             _ => Directive::Keep,
         }
@@ -105,7 +112,8 @@ impl Coordinator {
             (S::Running, Some(Held::Accepted), _) => {
                 self.lose(id, step, &attempt, "The worker says it never started, but had said that it did.");
             }
-            (S::Unknown | S::Interrupted, Some(Held::Accepted), _) => {
+            // Unknown or interrupted: it will not be granted any more.
+            (_, Some(Held::Accepted), _) => {
                 self.act(Action::Revoke { worker, epoch, execution, assign_seq: attempt.assign_seq });
             }
             (_, Some(Held::Running), _) => self.alive(worker, execution),

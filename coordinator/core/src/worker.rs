@@ -128,6 +128,9 @@ impl Coordinator {
         let silent = now.0.saturating_sub(worker.heard_at.0);
         let open: Vec<ExecutionId> = worker.open.iter().copied().collect();
         if silent >= self.patience.contact_lost_after {
+            // A half-open session takes offers to nowhere; a living worker opens another.
+            self.end_session(id);
+            self.refresh(id);
             for execution in &open {
                 self.withdraw_offer(*execution, "No word from its worker.");
             }

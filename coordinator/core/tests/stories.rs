@@ -1,0 +1,379 @@
+//! What happens to steps when workers, contact and the coordinator itself come and go.
+
+#![allow(clippy::unwrap_used, reason = "a story ends where it goes wrong")]
+
+mod world;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use coordinator_core::{
+    action::{Action, Directive},
+    fact::{DeploymentEnd, StepEnd},
+    input::{Held, Input, Prepared, Refusal, Rejection, Said, Wish},
+};
+use shared::{
+    id::AssignSeq,
+    outcome::OutcomeKind,
+    plan::{Condition, Retries, Start, Step},
+};
+
+use world::{D1, D2, W1, W2, World, exit, needs, record, step};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn steps_run_one_after_the_other_and_the_deployment_succeeds() {
+    let mut world = World::with_workers(&[(W1, 4)]);
+    world.submit(D1, "shop", vec![step("one"), step("two")]);
+    let one = world.run();
+    assert!(world.offers().is_empty(), "the second waits for the first");
+    world.end(&one, OutcomeKind::Succeeded);
+    let two = world.run();
+    world.end(&two, OutcomeKind::Succeeded);
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Succeeded));
+}
+
+#[test]
+fn steps_that_start_with_the_one_before_run_beside_it() {
+    let mut world = World::with_workers(&[(W1, 4)]);
+    let beside = Step { start: Start::WithPrevious, ..step("beside") };
+    world.submit(D1, "shop", vec![step("one"), beside, step("after")]);
+    let offers = world.offers();
+    assert_eq!(offers.iter().map(|o| o.step).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn a_failure_skips_what_wants_success_and_runs_what_wants_failure() {
+    let mut world = World::with_workers(&[(W1, 4)]);
+    let rescue = Step { condition: Condition::Failure, ..step("rescue") };
+    let always = Step { condition: Condition::Always, ..step("always") };
+    world.submit(D1, "shop", vec![step("breaks"), step("next"), rescue, always]);
+    let breaks = world.run();
+    world.end(&breaks, OutcomeKind::Failed);
+    for _ in 0..2 {
+        let offer = world.run();
+        world.end(&offer, OutcomeKind::Succeeded);
+    }
+    let ends: Vec<StepEnd> = world.settled(D1).into_iter().map(|(_, end, _)| end).collect();
+    assert_eq!(ends, [StepEnd::Failed, StepEnd::Skipped, StepEnd::Succeeded, StepEnd::Succeeded]);
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Failed));
+}
+
+#[test]
+fn a_step_for_another_environment_is_left_out() {
+    let mut world = World::with_workers(&[(W1, 4)]);
+    world.submit(D1, "shop", vec![Step { environments: vec!["production".into()], ..step("prod") }]);
+    assert_eq!(world.settled(D1), [(0, StepEnd::Skipped, "ENVIRONMENT".into())]);
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Succeeded));
+}
+
+#[test]
+fn a_failed_step_is_tried_again_after_a_growing_wait_and_no_more_often_than_it_says() {
+    let mut world = World::with_workers(&[(W1, 4)]);
+    let retries = Retries { count: 2, backoff: Duration::from_secs(10) };
+    world.submit(D1, "shop", vec![Step { retries, ..step("flaky") }]);
+    for (number, wait) in [(1, 10), (2, 20)] {
+        let offer = world.run();
+        assert_eq!(offer.number, number);
+        world.end(&offer, OutcomeKind::Failed);
+        for _ in 1..wait {
+            world.pass(Duration::from_secs(1));
+            world.say(W1, Said::Heartbeat { disk_low: false });
+        }
+        assert!(world.offers().is_empty(), "too early for attempt {}", number + 1);
+        world.pass(Duration::from_secs(1));
+    }
+    let last = world.run();
+    world.end(&last, OutcomeKind::Failed);
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Failed));
+}
+
+#[test]
+fn an_offer_without_contact_goes_to_another_worker_and_the_first_may_not_start_it() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let first = world.one_offer();
+    world.tell(Input::WorkerChanged(record(W2, Wish::Active)));
+    world.pass(Duration::from_secs(16));
+    world.hello(W2, 1, BTreeMap::new());
+    let second = world.one_offer();
+    assert_eq!((second.worker, second.number), (W2, 2));
+    world.hello(W1, 1, BTreeMap::from([(first.execution, Held::Accepted)]));
+    assert!(world.take_actions().iter().any(
+        |a| matches!(a, Action::Welcome { directives, .. } if directives.contains(&(first.execution, Directive::Void)))
+    ));
+}
+
+#[test]
+fn a_granted_attempt_without_contact_becomes_unknown_and_is_never_run_again_by_itself() {
+    let mut world = World::with_workers(&[(W1, 1), (W2, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.run();
+    let other = if offer.worker == W1 { W2 } else { W1 };
+    for _ in 0..20 {
+        world.pass(Duration::from_secs(60));
+        world.say(other, Said::Heartbeat { disk_low: false });
+    }
+    assert!(world.offers().is_empty(), "no second attempt");
+    assert!(world.core.needs_decision(D1, 0));
+    assert_eq!(world.ended(D1), None);
+}
+
+#[test]
+fn an_unknown_attempt_whose_worker_returns_goes_on_and_ends_as_if_nothing_had_been() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.run();
+    world.pass(10 * MINUTE);
+    assert!(world.core.needs_decision(D1, 0));
+    world.hello(W1, 1, BTreeMap::from([(offer.execution, Held::Running)]));
+    assert!(!world.core.needs_decision(D1, 0));
+    world.end(&offer, OutcomeKind::Succeeded);
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Succeeded));
+}
+
+#[test]
+fn a_step_that_declares_itself_safe_is_run_again_and_the_old_attempt_is_stopped_when_it_returns() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![Step { retry_safe: true, ..step("one") }]);
+    let old = world.run();
+    world.pass(10 * MINUTE);
+    world.tell(Input::WorkerChanged(record(W2, Wish::Active)));
+    world.hello(W2, 1, BTreeMap::new());
+    let new = world.one_offer();
+    assert_eq!(new.number, 2);
+    world.hello(W1, 1, BTreeMap::from([(old.execution, Held::Running)]));
+    assert!(world.take_actions().iter().any(
+        |a| matches!(a, Action::Welcome { directives, .. } if directives.contains(&(old.execution, Directive::Cancel)))
+    ));
+}
+
+#[test]
+fn a_worker_that_forgot_a_granted_attempt_leaves_it_unknown() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    world.run();
+    world.hello_as(W1, 1, BTreeMap::new(), AssignSeq(5), "another journal", "boot");
+    assert!(world.core.needs_decision(D1, 0));
+    assert!(world.offers().is_empty());
+}
+
+#[test]
+fn a_person_decides_about_an_unknown_step_and_the_deployment_goes_on() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one"), step("two")]);
+    world.run();
+    world.hello_as(W1, 1, BTreeMap::new(), AssignSeq(5), "another journal", "another boot");
+    assert!(world.core.needs_decision(D1, 0));
+    world.tell(Input::StepDecided { deployment: D1, step: 0, succeeded: true, by: "token a".into(), reason: "seen".into() });
+    assert_eq!(world.one_offer().step, 1);
+}
+
+#[test]
+fn a_result_that_comes_twice_counts_once() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.run();
+    world.end(&offer, OutcomeKind::Succeeded);
+    let facts = world.facts.len();
+    world.end(&offer, OutcomeKind::Failed);
+    assert_eq!(world.facts.len(), facts, "late evidence changes nothing");
+    let acknowledged = world.take_actions().iter().filter(|a| matches!(a, Action::AcknowledgeResult { .. })).count();
+    assert_eq!(acknowledged, 2, "and is acknowledged all the same");
+}
+
+#[test]
+fn a_lost_grant_is_sent_again_after_the_worker_says_hello() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.one_offer();
+    world.say(W1, Said::Accepted { execution: offer.execution });
+    world.restart();
+    world.hello(W1, 1, BTreeMap::from([(offer.execution, Held::Accepted)]));
+    let actions = world.take_actions();
+    assert!(actions.iter().any(|a| matches!(a, Action::Grant { execution, .. } if *execution == offer.execution)));
+    assert!(!actions.iter().any(|a| matches!(a, Action::Offer(_))));
+}
+
+#[test]
+fn an_offer_that_never_arrived_is_made_again_under_the_same_number() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.one_offer();
+    world.hello_as(W1, 1, BTreeMap::new(), AssignSeq(0), "journal", "boot");
+    let again = world.one_offer();
+    assert_eq!((again.execution, again.assign_seq), (offer.execution, offer.assign_seq));
+}
+
+#[test]
+fn words_of_an_older_session_count_for_nothing() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.one_offer();
+    let old = world.epoch(W1);
+    world.hello_as(W1, 1, BTreeMap::new(), AssignSeq(0), "journal", "boot");
+    world.take_actions();
+    world.tell(Input::WorkerSaid { worker: W1, epoch: old, said: Said::Accepted { execution: offer.execution } });
+    assert!(world.take_actions().is_empty());
+}
+
+#[test]
+fn a_worker_cannot_speak_about_another_workers_attempt() {
+    let mut world = World::with_workers(&[(W1, 1), (W2, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.run();
+    let stranger = if offer.worker == W1 { W2 } else { W1 };
+    let facts = world.facts.len();
+    world.say(stranger, Said::Ended { execution: offer.execution, result: Box::new(exit(OutcomeKind::Succeeded)) });
+    world.say(stranger, Said::Interrupted { execution: offer.execution, evidence: "lies".into() });
+    assert_eq!(world.facts.len(), facts);
+}
+
+#[test]
+fn cancel_settles_what_waits_takes_offers_back_and_stops_what_runs() {
+    let mut world = World::with_workers(&[(W1, 2)]);
+    let beside = Step { start: Start::WithPrevious, ..step("beside") };
+    world.submit(D1, "shop", vec![step("one"), beside, step("after")]);
+    let offers = world.offers();
+    world.say(W1, Said::Accepted { execution: offers[0].execution });
+    world.take_actions();
+    world.tell(Input::CancelRequested { deployment: D1, by: "token a".into(), reason: String::new() });
+    let actions = world.take_actions();
+    assert!(actions.iter().any(|a| matches!(a, Action::Cancel { execution, .. } if *execution == offers[0].execution)));
+    assert!(actions.iter().any(|a| matches!(a, Action::Revoke { execution, .. } if *execution == offers[1].execution)));
+    assert_eq!(world.ended(D1), None, "the granted one is cancelled only on its worker's word");
+    world.end(&offers[0], OutcomeKind::Cancelled);
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Cancelled));
+}
+
+#[test]
+fn a_step_that_ended_well_while_it_was_being_cancelled_has_ended_well() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.run();
+    world.tell(Input::CancelRequested { deployment: D1, by: "token a".into(), reason: String::new() });
+    world.end(&offer, OutcomeKind::Succeeded);
+    assert_eq!(world.settled(D1), [(0, StepEnd::Succeeded, "EXIT_ZERO".into())]);
+}
+
+#[test]
+fn an_acceptance_that_crosses_a_withdrawal_is_answered_with_a_revoke() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.one_offer();
+    world.tell(Input::CancelRequested { deployment: D1, by: "token a".into(), reason: String::new() });
+    world.take_actions();
+    world.say(W1, Said::Accepted { execution: offer.execution });
+    let actions = world.take_actions();
+    assert!(matches!(actions.as_slice(), [Action::Revoke { .. }]), "no grant: {actions:?}");
+}
+
+#[test]
+fn a_lock_has_one_holder_and_an_unknown_attempt_keeps_it() {
+    let mut world = World::with_workers(&[(W1, 4)]);
+    let locked = Prepared { locks: BTreeSet::from(["db".to_owned()]), ..needs("default") };
+    world.prepared.insert("one".into(), locked.clone());
+    world.prepared.insert("two".into(), locked);
+    world.submit(D1, "shop", vec![step("one")]);
+    world.submit(D2, "blog", vec![step("two")]);
+    let one = world.run();
+    assert_eq!(world.core.queue_reason(D2, 0).unwrap().code, "LOCK_HELD");
+    world.pass(10 * MINUTE);
+    world.hello(W1, 4, BTreeMap::from([(one.execution, Held::Running)]));
+    assert_eq!(world.core.queue_reason(D2, 0).unwrap().code, "LOCK_HELD");
+    world.take_actions();
+    world.end(&one, OutcomeKind::Succeeded);
+    assert_eq!(world.one_offer().deployment, D2);
+}
+
+#[test]
+fn deployments_of_one_project_to_one_environment_take_turns() {
+    let mut world = World::with_workers(&[(W1, 4)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    world.submit(D2, "shop", vec![step("one")]);
+    let first = world.run();
+    assert_eq!(first.deployment, D1);
+    let reason = world.core.queue_reason(D2, 0).unwrap();
+    assert_eq!(reason.code, "WAITING_FOR_TURN");
+    assert!(reason.sentence.contains("#1"), "{}", reason.sentence);
+    world.end(&first, OutcomeKind::Failed);
+    assert_eq!(world.one_offer().deployment, D2);
+}
+
+#[test]
+fn ad_hoc_commands_do_not_wait_for_each_other() {
+    let mut world = World::with_workers(&[(W1, 4)]);
+    world.submit(D1, "", vec![step("run")]);
+    world.submit(D2, "", vec![step("run")]);
+    assert_eq!(world.offers().len(), 2);
+}
+
+#[test]
+fn a_queued_step_says_why_it_waits() {
+    let mut world = World::new();
+    let mut reasons = Vec::new();
+    let mut note = |world: &World| reasons.push(world.core.queue_reason(D1, 0).unwrap().sentence);
+    let wants = Prepared { requires: BTreeMap::from([("disk".into(), "fast".into())]), ..needs("default") };
+    world.prepared.insert("one".into(), wants);
+    world.submit(D1, "shop", vec![step("one")]);
+    note(&world);
+    world.tell(Input::WorkerChanged(record(W1, Wish::Active)));
+    note(&world);
+    world.tell(Input::WorkerChanged(record(W2, Wish::Disabled)));
+    note(&world);
+    world.tell(Input::WorkerChanged(record(W2, Wish::Active)));
+    note(&world);
+    world.hello(W2, 0, BTreeMap::new());
+    note(&world);
+    world.say(W2, Said::Heartbeat { disk_low: true });
+    note(&world);
+    insta::assert_snapshot!(reasons.join("\n"));
+}
+
+#[test]
+fn a_worker_that_is_busy_is_asked_again_a_moment_later() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.one_offer();
+    let said = Said::Rejected { execution: offer.execution, kind: Rejection::Busy, detail: "no slot".into() };
+    world.say(W1, said);
+    assert!(world.offers().is_empty(), "not at once");
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.one_offer().number, 2);
+}
+
+#[test]
+fn a_step_that_cannot_be_prepared_fails_without_an_attempt() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.one_offer();
+    let refusal = Refusal { reason: "ACCOUNT_UNRESOLVED".into(), detail: "gone".into() };
+    world.tell(Input::OfferFailed { execution: offer.execution, refusal });
+    assert_eq!(world.settled(D1), [(0, StepEnd::Failed, "ACCOUNT_UNRESOLVED".into())]);
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Failed));
+}
+
+#[test]
+fn a_revoked_worker_loses_its_session_and_is_offered_nothing() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.tell(Input::WorkerChanged(record(W1, Wish::Revoked)));
+    assert!(matches!(world.take_actions().as_slice(), [.., Action::CloseSession { worker: W1, .. }]));
+    world.submit(D1, "shop", vec![step("one")]);
+    assert!(world.offers().is_empty());
+}
+
+#[test]
+fn a_restarted_coordinator_goes_on_where_it_was() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one"), step("two")]);
+    let one = world.run();
+    world.restart();
+    world.hello(W1, 1, BTreeMap::from([(one.execution, Held::Ended(Box::new(exit(OutcomeKind::Succeeded))))]));
+    let two = world.run();
+    assert_eq!(two.step, 1);
+    world.end(&two, OutcomeKind::Succeeded);
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Succeeded));
+}

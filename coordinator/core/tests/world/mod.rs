@@ -1,0 +1,296 @@
+//! A world for the core: a clock that moves when told, a store that is a list, and workers that are puppets.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use coordinator_core::{
+    Coordinator, Decision, Mono, Patience,
+    action::{Action, Offer},
+    fact::{Created, DeploymentEnd, DeploymentFact, ExitResult, Fact, Settled, StepEnd},
+    input::{Hello, Held, Input, Prepared, Said, Wish, WorkerRecord},
+};
+use shared::{
+    id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId},
+    outcome::{Outcome, OutcomeKind},
+    plan::{Action as PlanAction, Aws, Condition, Process, Retries, Script, Shell, Source, Start, Step},
+};
+use uuid::Uuid;
+
+pub struct World {
+    pub now: Duration,
+    pub core: Coordinator,
+    /// Everything stored, in order.
+    pub facts: Vec<Fact>,
+    /// Everything asked for and not looked at yet.
+    pub actions: Vec<Action>,
+    /// How the shell prepares a step, by name; the default pool and nothing else when it is not here.
+    pub prepared: BTreeMap<String, Prepared>,
+    processes: BTreeMap<DeploymentId, Process>,
+    epochs: BTreeMap<WorkerId, SessionEpoch>,
+}
+
+pub const W1: WorkerId = WorkerId(Uuid::from_u128(0x11));
+pub const W2: WorkerId = WorkerId(Uuid::from_u128(0x22));
+pub const D1: DeploymentId = DeploymentId(Uuid::from_u128(0xd1));
+pub const D2: DeploymentId = DeploymentId(Uuid::from_u128(0xd2));
+
+impl World {
+    pub fn new() -> Self {
+        let (core, _) = Coordinator::recover(Mono::default(), Patience::default(), Vec::new(), Vec::new());
+        Self {
+            now: Duration::ZERO,
+            core,
+            facts: Vec::new(),
+            actions: Vec::new(),
+            prepared: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            epochs: BTreeMap::new(),
+        }
+    }
+
+    /// A world with workers of the default pool, connected, with so many slots each.
+    pub fn with_workers(workers: &[(WorkerId, u32)]) -> Self {
+        let mut world = Self::new();
+        for (worker, slots) in workers {
+            world.tell(Input::WorkerChanged(record(*worker, Wish::Active)));
+            world.hello(*worker, *slots, BTreeMap::new());
+        }
+        world
+    }
+
+    /// Something happens; preparations are answered at once, as the shell would.
+    pub fn tell(&mut self, input: Input) {
+        let decision = self.core.handle(Mono(self.now), input);
+        self.take(decision);
+    }
+
+    fn take(&mut self, decision: Decision) {
+        self.facts.extend(decision.facts);
+        for action in decision.actions {
+            if let Action::Prepare { deployment, step } = action {
+                let name = self.processes[&deployment].steps[step].name.clone();
+                let prepared = self.prepared.get(&name).cloned().unwrap_or_else(|| needs("default"));
+                self.tell(Input::StepPrepared { deployment, step, prepared: Ok(prepared) });
+            } else {
+                self.actions.push(action);
+            }
+        }
+    }
+
+    pub fn submit(&mut self, deployment: DeploymentId, project: &str, steps: Vec<Step>) {
+        let process = Process { steps, files: Vec::new() };
+        self.processes.insert(deployment, process.clone());
+        let created = Created {
+            project: project.into(),
+            environment: "staging".into(),
+            number: i64::try_from(self.processes.len()).expect("few"),
+            revision: 1,
+            by: "token test".into(),
+            process,
+        };
+        self.facts.push(Fact::Deployment(deployment, DeploymentFact::Created(created.clone())));
+        self.tell(Input::Submitted { deployment, created });
+    }
+
+    pub fn hello(&mut self, worker: WorkerId, slots: u32, held: BTreeMap<ExecutionId, Held>) {
+        self.hello_as(worker, slots, held, AssignSeq(1000), "journal", "boot");
+    }
+
+    pub fn hello_as(
+        &mut self,
+        worker: WorkerId,
+        slots: u32,
+        held: BTreeMap<ExecutionId, Held>,
+        assign_hwm: AssignSeq,
+        journal: &str,
+        boot: &str,
+    ) {
+        // The order numbers of these stories stay below the mark that a worker reports, unless a story says otherwise.
+        let assign_hwm = if held.is_empty() && journal == "journal" && assign_hwm.0 == 1000 { self.highest(worker) } else { assign_hwm };
+        self.tell(Input::SessionOpened(Hello {
+            worker,
+            journal_id: journal.into(),
+            boot_id: boot.into(),
+            slots,
+            assign_hwm,
+            held,
+            disk_low: false,
+        }));
+        let epoch = self.actions.iter().rev().find_map(|action| match action {
+            Action::Welcome { worker: w, epoch, .. } if *w == worker => Some(*epoch),
+            _ => None,
+        });
+        self.epochs.insert(worker, epoch.expect("a hello is welcomed"));
+    }
+
+    fn highest(&self, worker: WorkerId) -> AssignSeq {
+        let seqs = self.facts.iter().filter_map(|fact| match fact {
+            Fact::Deployment(_, DeploymentFact::AttemptOffered(o)) if o.worker == worker => Some(o.assign_seq),
+            _ => None,
+        });
+        seqs.max().unwrap_or_default()
+    }
+
+    pub fn say(&mut self, worker: WorkerId, said: Said) {
+        let epoch = self.epochs[&worker];
+        self.tell(Input::WorkerSaid { worker, epoch, said });
+    }
+
+    pub fn epoch(&self, worker: WorkerId) -> SessionEpoch {
+        self.epochs[&worker]
+    }
+
+    /// Time passes, and the core is woken whenever it wants to be.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(Mono(at)) = self.core.next_wakeup().filter(|at| at.0 <= end) {
+            self.now = self.now.max(at);
+            self.tell(Input::Woke);
+        }
+        self.now = end;
+    }
+
+    /// The coordinator is killed and comes back with what it stored.
+    pub fn restart(&mut self) {
+        let (core, decision) = self.recovered();
+        self.core = core;
+        self.actions.clear();
+        self.take(decision);
+    }
+
+    pub fn recovered(&self) -> (Coordinator, Decision) {
+        let mut workers: BTreeMap<WorkerId, WorkerRecord> = BTreeMap::new();
+        let mut deployments: Vec<(DeploymentId, Vec<DeploymentFact>)> = Vec::new();
+        for worker in [W1, W2] {
+            workers.insert(worker, record(worker, Wish::Active));
+        }
+        for fact in &self.facts {
+            match fact {
+                Fact::SessionOpened(opened) => {
+                    let worker = workers.get_mut(&opened.worker).expect("known");
+                    worker.epoch = opened.epoch;
+                    worker.journal_id.clone_from(&opened.journal_id);
+                    worker.boot_id.clone_from(&opened.boot_id);
+                }
+                Fact::Deployment(id, fact) => match deployments.iter_mut().find(|(d, _)| d == id) {
+                    Some((_, facts)) => facts.push(fact.clone()),
+                    None => deployments.push((*id, vec![fact.clone()])),
+                },
+            }
+        }
+        for worker in workers.values_mut() {
+            worker.assign_seq = self.highest(worker.id);
+        }
+        deployments.retain(|(_, facts)| !facts.iter().any(|f| matches!(f, DeploymentFact::Ended { .. })));
+        Coordinator::recover(Mono(self.now), Patience::default(), workers.into_values().collect(), deployments)
+    }
+
+    pub fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    pub fn offers(&mut self) -> Vec<Offer> {
+        self.take_actions()
+            .into_iter()
+            .filter_map(|action| match action {
+                Action::Offer(offer) => Some(offer),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn one_offer(&mut self) -> Offer {
+        let offers = self.offers();
+        assert_eq!(offers.len(), 1, "expected one offer, got {offers:?}");
+        offers.into_iter().next().expect("one")
+    }
+
+    /// Offered, accepted, granted, started.
+    pub fn run(&mut self) -> Offer {
+        let offer = self.one_offer();
+        self.say(offer.worker, Said::Accepted { execution: offer.execution });
+        assert!(self.take_actions().iter().any(|a| matches!(a, Action::Grant { .. })), "accepted, so granted");
+        self.say(offer.worker, Said::Started { execution: offer.execution });
+        offer
+    }
+
+    pub fn end(&mut self, offer: &Offer, kind: OutcomeKind) {
+        let result = Box::new(exit(kind));
+        self.say(offer.worker, Said::Ended { execution: offer.execution, result });
+    }
+
+    pub fn settled(&self, deployment: DeploymentId) -> Vec<(usize, StepEnd, String)> {
+        self.facts
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Deployment(id, DeploymentFact::StepSettled(Settled { step, end, reason, .. }))
+                    if *id == deployment =>
+                {
+                    Some((*step, *end, reason.clone()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn ended(&self, deployment: DeploymentId) -> Option<DeploymentEnd> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::Deployment(id, DeploymentFact::Ended { state }) if *id == deployment => Some(*state),
+            _ => None,
+        })
+    }
+}
+
+pub fn exit(kind: OutcomeKind) -> ExitResult {
+    let code = if kind == OutcomeKind::Succeeded { 0 } else { 1 };
+    ExitResult {
+        outcome: Outcome { kind, ..Outcome::exited(code) },
+        final_seq: 0,
+        digest: [0; 32],
+        identity: None,
+        outputs: Vec::new(),
+    }
+}
+
+pub fn record(id: WorkerId, wish: Wish) -> WorkerRecord {
+    WorkerRecord {
+        id,
+        name: format!("worker-{}", if id == W1 { 1 } else { 2 }),
+        pool: "default".into(),
+        labels: BTreeMap::from([("disk".to_owned(), if id == W1 { "slow" } else { "fast" }.to_owned())]),
+        wish,
+        epoch: SessionEpoch(0),
+        assign_seq: AssignSeq(0),
+        journal_id: String::new(),
+        boot_id: String::new(),
+    }
+}
+
+pub fn needs(pool: &str) -> Prepared {
+    Prepared {
+        pool: pool.into(),
+        requires: BTreeMap::new(),
+        only_worker: None,
+        locks: BTreeSet::new(),
+        condition: true,
+    }
+}
+
+pub fn step(name: &str) -> Step {
+    Step {
+        name: name.into(),
+        pool: "default".into(),
+        requires: BTreeMap::new(),
+        condition: Condition::Success,
+        start: Start::AfterPrevious,
+        environments: Vec::new(),
+        timeout: Duration::from_secs(60),
+        retries: Retries::default(),
+        retry_safe: false,
+        locks: Vec::new(),
+        aws: Aws::default(),
+        action: PlanAction::Script(Script { shell: Shell::Bash, source: Source::Body("true".into()), substitute: true }),
+    }
+}

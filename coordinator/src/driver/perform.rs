@@ -1,0 +1,176 @@
+//! Does what the core asked for, once the facts beside it are stored.
+
+use std::collections::BTreeMap;
+
+use coordinator_core::{
+    action::{Action, Directive, Offer},
+    fact::{DeploymentFact, Fact},
+    input::{Input, Refusal},
+};
+use proto::worker::{self as wire, coordinator_message::Message};
+use service::task;
+use shared::{
+    id::{DeploymentId, ExecutionId, SessionEpoch, WorkerId},
+    limits,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Command, routes::Routes};
+use crate::{
+    drain::{Drain, Expected},
+    prepare::{Preparer, has_secret, step_key},
+};
+
+/// Runs actions. Each is quick or becomes a task: the next commit waits for it.
+pub(super) struct Performer {
+    driver: mpsc::WeakSender<Command>,
+    preparer: Preparer,
+    drain: Drain,
+    routes: Routes,
+}
+
+impl Performer {
+    pub(super) fn new(
+        driver: mpsc::WeakSender<Command>,
+        preparer: Preparer,
+        drain: Drain,
+        routes: Routes,
+    ) -> Self {
+        Self { driver, preparer, drain, routes }
+    }
+
+    /// Looks at stored facts for what follows outside the core: the length of a log is known now.
+    pub(super) fn stored(&self, facts: &[Fact]) {
+        for fact in facts {
+            if let Fact::Deployment(_, DeploymentFact::AttemptMoved(moved)) = fact
+                && let Some(result) = &moved.result
+            {
+                self.drain.expect(
+                    moved.execution,
+                    Expected { frames: result.final_seq, digest: Some(result.digest) },
+                );
+            }
+        }
+    }
+
+    pub(super) fn perform(&self, action: Action) {
+        match action {
+            Action::Prepare { deployment, step } => self.prepare(deployment, step),
+            Action::Welcome { worker, epoch, directives } => self.welcome(worker, epoch, directives),
+            Action::Offer(offer) => self.offer(offer),
+            Action::Grant { worker, epoch, execution, assign_seq } => {
+                let grant = wire::Grant { execution_id: execution.to_string(), assign_seq: assign_seq.0 };
+                self.routes.send(worker, epoch, Message::Grant(grant));
+            }
+            Action::Revoke { worker, epoch, execution, assign_seq } => {
+                let revoke = wire::Revoke { execution_id: execution.to_string(), assign_seq: assign_seq.0 };
+                self.routes.send(worker, epoch, Message::Revoke(revoke));
+            }
+            Action::Cancel { worker, epoch, execution } => {
+                let cancel = wire::Cancel { execution_id: execution.to_string(), grace: duration(limits::KILL_GRACE) };
+                self.routes.send(worker, epoch, Message::Cancel(cancel));
+            }
+            Action::AcknowledgeResult { worker, epoch, execution } => {
+                let ack = wire::ResultAck { execution_id: execution.to_string() };
+                self.routes.send(worker, epoch, Message::ResultAck(ack));
+                self.drain.look(worker, execution);
+            }
+            Action::Forget { worker, epoch, execution } => {
+                let forget = wire::Forget { execution_id: execution.to_string() };
+                self.routes.send(worker, epoch, Message::Forget(forget));
+            }
+            Action::CloseSession { worker, epoch } => self.routes.close(worker, epoch),
+            Action::Alarm { worker, execution, what } => {
+                tracing::error!(worker = %worker, execution = %execution, what, "a worker said what cannot be");
+            }
+            Action::Release { deployment } => self.preparer.release(deployment),
+        }
+    }
+
+    fn prepare(&self, deployment: DeploymentId, step: usize) {
+        let (driver, preparer) = (self.driver.clone(), self.preparer.clone());
+        task::spawn("prepare", async move {
+            let prepared = preparer.prepare(deployment, step).await;
+            tell(&driver, Input::StepPrepared { deployment, step, prepared }).await;
+        });
+    }
+
+    fn offer(&self, offer: Offer) {
+        let (driver, preparer, routes) = (self.driver.clone(), self.preparer.clone(), self.routes.clone());
+        task::spawn("offer", async move {
+            match preparer.spec(offer.deployment, offer.step, offer.execution, offer.number).await {
+                Ok(spec) => routes.send(offer.worker, offer.epoch, Message::Offer(message(&offer, spec))),
+                Err(refusal) => offer_failed(&driver, offer.execution, refusal).await,
+            }
+        });
+    }
+
+    /// Open attempts go on as the core says; settled ones as the store says.
+    fn welcome(&self, worker: WorkerId, epoch: SessionEpoch, directives: Vec<(ExecutionId, Directive)>) {
+        let (known, next_seq) = self.routes.take_welcome(worker, epoch);
+        let mut settled: BTreeMap<String, wire::Directive> =
+            known.directives.into_iter().map(|directive| (directive.execution_id.clone(), directive)).collect();
+        let directives = directives
+            .into_iter()
+            .map(|(execution, directive)| {
+                settled.remove(&execution.to_string()).unwrap_or_else(|| wire::Directive {
+                    execution_id: execution.to_string(),
+                    kind: kind(directive).into(),
+                    next_seq: next_seq.get(&execution).copied().unwrap_or(0),
+                })
+            })
+            .collect();
+        let welcome = wire::Welcome {
+            protocol: proto::PROTOCOL_VERSION,
+            session_epoch: epoch.0,
+            store_id: known.store_id,
+            heartbeat_interval: duration(limits::HEARTBEAT_INTERVAL),
+            directives,
+            worker_name: known.worker_name,
+            pool: known.pool,
+        };
+        self.routes.send(worker, epoch, Message::Welcome(welcome));
+    }
+}
+
+async fn offer_failed(driver: &mpsc::WeakSender<Command>, execution: ExecutionId, refusal: Refusal) {
+    tell(driver, Input::OfferFailed { execution, refusal }).await;
+}
+
+async fn tell(driver: &mpsc::WeakSender<Command>, input: Input) {
+    if let Some(driver) = driver.upgrade() {
+        let (reply, _) = oneshot::channel();
+        // When the driver has ended, recovery will ask again.
+        let _ = driver.send(Command::Input(Box::new(input), None, reply)).await;
+    }
+}
+
+fn message(offer: &Offer, spec: wire::StepSpec) -> wire::Offer {
+    wire::Offer {
+        execution_id: offer.execution.to_string(),
+        assign_seq: offer.assign_seq.0,
+        step_key: step_key(offer.deployment, offer.step),
+        attempt_number: i32::try_from(offer.number).unwrap_or(i32::MAX),
+        timeout: duration(offer.timeout),
+        grace: duration(limits::KILL_GRACE),
+        // A secret never rides in an offer: the worker fetches it for an attempt that is open on it.
+        spec: (!has_secret(&spec)).then_some(spec),
+    }
+}
+
+fn kind(directive: Directive) -> wire::directive::Kind {
+    match directive {
+        Directive::Keep => wire::directive::Kind::Keep,
+        Directive::Cancel => wire::directive::Kind::Cancel,
+        Directive::Void => wire::directive::Kind::Void,
+        Directive::Forget => wire::directive::Kind::Forget,
+    }
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "prost's message fields are optional")]
+fn duration(from: std::time::Duration) -> Option<prost_types::Duration> {
+    Some(prost_types::Duration {
+        seconds: i64::try_from(from.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(from.subsec_nanos()).unwrap_or(0),
+    })
+}
