@@ -17,6 +17,11 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::error::{Stored, is_duplicate};
 use self::job::{Job, Question};
 
+pub mod deployments;
+pub mod facts;
+pub mod view;
+
+mod column;
 mod connection;
 mod error;
 mod job;
@@ -121,7 +126,10 @@ fn ask<T: Send + 'static>(
 }
 
 fn closed() -> Fault {
-    Fault::new(Reason::ShuttingDown, "The coordinator's store is closed: the coordinator is stopping. Ask again in a moment.")
+    Fault::new(
+        Reason::ShuttingDown,
+        "The coordinator's store is closed: the coordinator is stopping. Ask again in a moment.",
+    )
 }
 
 /// The threads that own the connections. They end when their queues close.
@@ -167,7 +175,9 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
     thread::Builder::new().name(name.into()).spawn(run).map_err(|error| {
         Fault::new(
             Reason::StoreUnavailable,
-            format!("A thread for the store could not be started: {error}. Raise the limit of processes and start again."),
+            format!(
+                "A thread for the store could not be started: {error}. Raise the limit of processes and start again."
+            ),
         )
     })
 }

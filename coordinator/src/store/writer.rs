@@ -13,10 +13,7 @@ use rusqlite::Connection;
 use shared::reason::{Fault, Reason};
 use tokio::sync::mpsc;
 
-use super::{
-    error::is_failed_sync,
-    job::Job,
-};
+use super::{error::is_failed_sync, job::Job};
 
 /// 256 operations: beyond that a commit is no cheaper per operation, and the first of them waits longer.
 const BATCH: usize = 256;

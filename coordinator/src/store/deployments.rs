@@ -1,0 +1,346 @@
+//! Questions about deployments.
+
+use std::collections::BTreeMap;
+
+use coordinator_core::fact::{Output, OutputValue};
+use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql, params};
+use shared::{
+    attempt::AttemptState,
+    id::{AssignSeq, DeploymentId, ExecutionId, WorkerId},
+    plan::Process,
+    reason::{Fault, Reason},
+};
+
+use super::{
+    column,
+    error::Stored,
+    facts,
+    view::{
+        AttemptLog, AttemptRow, AttemptView, Cursor, DeploymentFilter, DeploymentPage, DeploymentRow, DeploymentView,
+        EventRow, Page, StepOutputs, StepView,
+    },
+};
+
+/// 6 characters: fewer of a UUID that begins with the time would name every deployment of a day.
+const SHORTEST_PREFIX: usize = 6;
+
+const DEPLOYMENT_COLUMNS: &str = "id, project, environment, number, revision, state, cancel_requested, created_by, \
+                                  created_at, ended_at, last_event";
+
+const ATTEMPT_COLUMNS: &str = "execution_id, deployment_id, step_idx, number, worker_id, assign_seq, state, log_frames, \
+                               log_digest, log_complete";
+
+/// The deployment whose id begins with `prefix`.
+///
+/// # Errors
+/// [`Reason::InvalidArgument`] for a prefix that is too short, is no part of an id or names several;
+/// [`Reason::DeploymentNotFound`].
+pub fn find_deployment(connection: &Connection, prefix: &str) -> Result<DeploymentId, Fault> {
+    let prefix = prefix.to_ascii_lowercase();
+    if prefix.len() < SHORTEST_PREFIX || !prefix.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
+        return Err(Fault::new(
+            Reason::InvalidArgument,
+            format!(
+                "\"{prefix}\" is not a deployment's id: give the whole UUID, or at least its first {SHORTEST_PREFIX} characters."
+            ),
+        ));
+    }
+    // Everything that continues the prefix sorts before 'g'.
+    let found: Vec<DeploymentId> = rows(
+        connection,
+        "SELECT id FROM deployment WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2",
+        [&prefix],
+        |row| column::parsed(row, "id"),
+        "finding a deployment",
+    )?;
+    match found[..] {
+        [id] => Ok(id),
+        [] => Err(not_found(&prefix)),
+        _ => Err(Fault::new(
+            Reason::InvalidArgument,
+            format!("Several deployments begin with \"{prefix}\": give more characters of the id."),
+        )),
+    }
+}
+
+/// A deployment without its steps.
+///
+/// # Errors
+/// [`Reason::DeploymentNotFound`].
+pub fn deployment_row(connection: &Connection, id: DeploymentId) -> Result<DeploymentRow, Fault> {
+    connection
+        .prepare_cached(&format!("SELECT {DEPLOYMENT_COLUMNS} FROM deployment WHERE id = ?1"))
+        .and_then(|mut select| select.query_row([id.to_string()], deployment).optional())
+        .stored("reading a deployment")?
+        .ok_or_else(|| not_found(&id.to_string()))
+}
+
+/// A deployment with its steps, attempts and outputs.
+///
+/// # Errors
+/// [`Reason::DeploymentNotFound`].
+pub fn deployment_view(connection: &Connection, id: DeploymentId) -> Result<DeploymentView, Fault> {
+    let deployment = deployment_row(connection, id)?;
+    let mut attempts = attempts_by_step(connection, id)?;
+    let mut outputs: BTreeMap<usize, Vec<Output>> =
+        outputs_of_deployment(connection, id)?.into_iter().map(|step| (step.step, step.outputs)).collect();
+    let steps = rows(
+        connection,
+        "SELECT idx, name, state, reason, detail FROM step_run WHERE deployment_id = ?1 ORDER BY idx",
+        [id.to_string()],
+        |row| {
+            let idx = column::count(row, "idx")?;
+            Ok(StepView {
+                name: row.get("name")?,
+                state: row.get("state")?,
+                reason: row.get("reason")?,
+                detail: row.get("detail")?,
+                attempts: attempts.remove(&idx).unwrap_or_default(),
+                outputs: outputs.remove(&idx).unwrap_or_default(),
+            })
+        },
+        "reading the steps of a deployment",
+    )?;
+    Ok(DeploymentView { deployment, steps })
+}
+
+/// A page of deployments, newest first.
+///
+/// # Errors
+/// [`Reason::Internal`] when a row cannot be read.
+pub fn list_deployments(
+    connection: &Connection,
+    filter: &DeploymentFilter,
+    page: Page,
+) -> Result<DeploymentPage, Fault> {
+    let (before, id) = page.after.map_or((i64::MAX, String::new()), |after| (after.created_at, after.id.to_string()));
+    // One more than asked for tells whether another page follows.
+    let limit = page.size as i64 + 1;
+    let mut conditions = vec!["(created_at, id) < (:before, :id)"];
+    let mut values: Vec<(&str, &dyn ToSql)> = vec![(":before", &before), (":id", &id), (":limit", &limit)];
+    // Only the conditions that are wanted, so that SQLite can take the index that fits.
+    if !filter.project.is_empty() {
+        conditions.push("project = :project");
+        values.push((":project", &filter.project));
+    }
+    if !filter.environment.is_empty() {
+        conditions.push("environment = :environment");
+        values.push((":environment", &filter.environment));
+    }
+    let sql = format!(
+        "SELECT {DEPLOYMENT_COLUMNS} FROM deployment WHERE {} ORDER BY created_at DESC, id DESC LIMIT :limit",
+        conditions.join(" AND ")
+    );
+    let mut deployments = rows(connection, &sql, values.as_slice(), deployment, "listing deployments")?;
+    let more = deployments.len() > page.size;
+    deployments.truncate(page.size);
+    let next = deployments.last().filter(|_| more).map(|last| Cursor { created_at: last.created_at, id: last.id });
+    Ok(DeploymentPage { deployments, next })
+}
+
+/// At most `limit` events of a deployment after `seq`, in order.
+///
+/// # Errors
+/// [`Reason::Internal`] when a row cannot be read.
+pub fn events_after(connection: &Connection, id: DeploymentId, seq: i64, limit: usize) -> Result<Vec<EventRow>, Fault> {
+    rows(
+        connection,
+        "SELECT seq, at, payload FROM event WHERE deployment_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+        params![id.to_string(), seq, limit as i64],
+        facts::event,
+        "reading the events of a deployment",
+    )
+}
+
+/// What a deployment runs, and its sealed variables.
+///
+/// # Errors
+/// [`Reason::DeploymentNotFound`].
+pub fn plan_of_deployment(connection: &Connection, id: DeploymentId) -> Result<(Process, Vec<u8>), Fault> {
+    connection
+        .prepare_cached("SELECT process, sealed_variables FROM deployment WHERE id = ?1")
+        .and_then(|mut select| {
+            select
+                .query_row([id.to_string()], |row| {
+                    Ok((column::json(row, "process")?.unwrap_or_default(), row.get("sealed_variables")?))
+                })
+                .optional()
+        })
+        .stored("reading what a deployment runs")?
+        .ok_or_else(|| not_found(&id.to_string()))
+}
+
+/// What the steps of a deployment put out: of each step the outputs of its newest settled attempt, in order of the process.
+/// Steps without outputs are left out.
+///
+/// # Errors
+/// [`Reason::Internal`] when a row cannot be read.
+pub fn outputs_of_deployment(connection: &Connection, id: DeploymentId) -> Result<Vec<StepOutputs>, Fault> {
+    let found = rows(
+        connection,
+        "SELECT a.step_idx, s.name AS step_name, o.execution_id, o.name, o.value, o.sealed_value
+         FROM attempt a
+         JOIN step_run s ON s.deployment_id = a.deployment_id AND s.idx = a.step_idx
+         JOIN output o ON o.execution_id = a.execution_id
+         WHERE a.deployment_id = ?1
+           AND a.number = (SELECT max(b.number) FROM attempt b
+                           WHERE b.deployment_id = a.deployment_id AND b.step_idx = a.step_idx
+                             AND b.state IN ('SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED', 'NOT_STARTED', 'RESOLVED'))
+         ORDER BY a.step_idx, o.name",
+        [id.to_string()],
+        |row| {
+            let output = Output { name: row.get("name")?, value: output_value(row)? };
+            let step = StepOutputs {
+                step: column::count(row, "step_idx")?,
+                name: row.get("step_name")?,
+                execution: column::parsed(row, "execution_id")?,
+                outputs: Vec::new(),
+            };
+            Ok((step, output))
+        },
+        "reading the outputs of a deployment",
+    )?;
+    let mut steps: Vec<StepOutputs> = Vec::new();
+    for (step, output) in found {
+        if steps.last().is_none_or(|last| last.step != step.step) {
+            steps.push(step);
+        }
+        if let Some(last) = steps.last_mut() {
+            last.outputs.push(output);
+        }
+    }
+    Ok(steps)
+}
+
+/// One attempt, if there is one of that id.
+///
+/// # Errors
+/// [`Reason::Internal`] when the row cannot be read.
+pub fn attempt_state(connection: &Connection, execution: ExecutionId) -> Result<Option<AttemptRow>, Fault> {
+    connection
+        .prepare_cached(&format!("SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE execution_id = ?1"))
+        .and_then(|mut select| select.query_row([execution.to_string()], attempt_row).optional())
+        .stored("reading an attempt")
+}
+
+/// A worker's attempts whose logs are not stored whole yet, in the order they were given to it.
+///
+/// # Errors
+/// [`Reason::Internal`] when a row cannot be read.
+pub fn undrained_attempts(connection: &Connection, worker: WorkerId) -> Result<Vec<AttemptRow>, Fault> {
+    rows(
+        connection,
+        &format!("SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE worker_id = ?1 AND log_complete = 0 ORDER BY assign_seq"),
+        [worker.to_string()],
+        attempt_row,
+        "reading the open logs of a worker",
+    )
+}
+
+/// The highest order number a worker was ever given; 0 if none.
+///
+/// # Errors
+/// [`Reason::Internal`] when it cannot be read.
+pub fn highest_assign_seq(connection: &Connection, worker: WorkerId) -> Result<AssignSeq, Fault> {
+    connection
+        .prepare_cached("SELECT coalesce(max(assign_seq), 0) FROM attempt WHERE worker_id = ?1")
+        .and_then(|mut select| select.query_row([worker.to_string()], |row| row.get(0).map(AssignSeq)))
+        .stored("reading what a worker was given")
+}
+
+fn attempts_by_step(connection: &Connection, id: DeploymentId) -> Result<BTreeMap<usize, Vec<AttemptView>>, Fault> {
+    let attempts = rows(
+        connection,
+        "SELECT a.execution_id, a.step_idx, a.number, a.worker_id, a.state, a.offered_at, a.started_at, a.ended_at,
+                a.outcome, a.evidence, a.identity, a.log_frames, a.log_digest, a.log_complete,
+                coalesce(w.name, a.worker_id) AS worker_name
+         FROM attempt a LEFT JOIN worker w ON w.id = a.worker_id
+         WHERE a.deployment_id = ?1 ORDER BY a.step_idx, a.number",
+        [id.to_string()],
+        |row| Ok((column::count(row, "step_idx")?, attempt_view(row)?)),
+        "reading the attempts of a deployment",
+    )?;
+    let mut by_step: BTreeMap<usize, Vec<AttemptView>> = BTreeMap::new();
+    for (step, attempt) in attempts {
+        by_step.entry(step).or_default().push(attempt);
+    }
+    Ok(by_step)
+}
+
+fn deployment(row: &Row<'_>) -> rusqlite::Result<DeploymentRow> {
+    Ok(DeploymentRow {
+        id: column::parsed(row, "id")?,
+        project: row.get("project")?,
+        environment: row.get("environment")?,
+        number: row.get("number")?,
+        revision: row.get("revision")?,
+        state: row.get("state")?,
+        cancel_requested: row.get("cancel_requested")?,
+        created_by: row.get("created_by")?,
+        created_at: row.get("created_at")?,
+        ended_at: row.get("ended_at")?,
+        last_event: row.get("last_event")?,
+    })
+}
+
+fn attempt_view(row: &Row<'_>) -> rusqlite::Result<AttemptView> {
+    Ok(AttemptView {
+        execution: column::parsed(row, "execution_id")?,
+        number: row.get("number")?,
+        state: column::attempt_state(row, "state")?,
+        worker: column::parsed(row, "worker_id")?,
+        worker_name: row.get("worker_name")?,
+        offered_at: row.get("offered_at")?,
+        started_at: row.get("started_at")?,
+        ended_at: row.get("ended_at")?,
+        outcome: column::json(row, "outcome")?,
+        evidence: row.get("evidence")?,
+        identity: column::json(row, "identity")?,
+        log: attempt_log(row)?,
+    })
+}
+
+fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
+    let state: AttemptState = column::attempt_state(row, "state")?;
+    Ok(AttemptRow {
+        execution: column::parsed(row, "execution_id")?,
+        deployment: column::parsed(row, "deployment_id")?,
+        step: column::count(row, "step_idx")?,
+        number: row.get("number")?,
+        worker: column::parsed(row, "worker_id")?,
+        assign_seq: AssignSeq(row.get("assign_seq")?),
+        state,
+        log: attempt_log(row)?,
+    })
+}
+
+fn attempt_log(row: &Row<'_>) -> rusqlite::Result<AttemptLog> {
+    let frames: Option<i64> = row.get("log_frames")?;
+    Ok(AttemptLog {
+        frames: frames.map(i64::unsigned_abs),
+        digest: row.get("log_digest")?,
+        complete: row.get("log_complete")?,
+    })
+}
+
+fn output_value(row: &Row<'_>) -> rusqlite::Result<OutputValue> {
+    let plain: Option<String> = row.get("value")?;
+    plain.map_or_else(|| row.get("sealed_value").map(OutputValue::Sealed), |value| Ok(OutputValue::Plain(value)))
+}
+
+fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    values: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    doing: &str,
+) -> Result<Vec<T>, Fault> {
+    connection.prepare_cached(sql).and_then(|mut select| select.query_map(values, read)?.collect()).stored(doing)
+}
+
+fn not_found(id: &str) -> Fault {
+    Fault::new(
+        Reason::DeploymentNotFound,
+        format!("There is no deployment \"{id}\": `longshore deployment list` shows them."),
+    )
+}
