@@ -159,3 +159,92 @@ impl From<OutcomeKind> for AttemptState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+
+    /// One row for each state, one column for each event; a dot where the table has no such cell.
+    fn table() -> String {
+        let row = |head: String, cells: Vec<String>| {
+            let cells: String = cells.iter().map(|cell| format!(" {cell:<12}")).collect();
+            format!("{head:<12}|{cells}").trim_end().to_owned()
+        };
+        let heads = AttemptEvent::ALL.map(|event| match event {
+            AttemptEvent::Exited(kind) => format!("→{kind:?}"),
+            other => format!("{other:?}"),
+        });
+        let head = row(String::new(), heads.into());
+        let rule = format!("{}+{}", "-".repeat(12), "-".repeat(13 * AttemptEvent::ALL.len()));
+        let rows = AttemptState::ALL.map(|state| {
+            let cell = |event| state.apply(event).map_or("·".to_owned(), |next| next.name().to_owned());
+            row(state.name().to_owned(), AttemptEvent::ALL.map(cell).into())
+        });
+        [vec![head, rule], rows.into()].concat().join("\n")
+    }
+
+    #[test]
+    fn the_table_is_what_was_agreed() {
+        insta::assert_snapshot!("state_by_event", table());
+    }
+
+    #[test]
+    fn nothing_leads_out_of_a_settled_state_and_something_out_of_every_other() {
+        for state in AttemptState::ALL {
+            let leads_out = AttemptEvent::ALL.iter().any(|&event| state.apply(event).is_ok());
+            assert_eq!(leads_out, !state.is_settled(), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_event_names_itself_and_the_state() {
+        let refused = AttemptState::Succeeded.apply(AttemptEvent::Alive).expect_err("settled");
+        assert_eq!(refused.to_string(), "an attempt that is Succeeded cannot take Alive");
+    }
+
+    #[test]
+    fn nothing_is_alive_before_it_was_granted_or_after_it_settled() {
+        for state in AttemptState::ALL {
+            assert!(!(state.may_be_alive() && state.is_settled()), "{state:?}");
+        }
+        assert!(!AttemptState::Offered.may_be_alive());
+        assert!(!AttemptState::Interrupted.may_be_alive());
+    }
+
+    #[test]
+    fn every_state_is_reached_and_can_settle() {
+        for state in AttemptState::ALL {
+            assert!(reachable(AttemptState::Offered).contains(&state), "{state:?} is never reached");
+            assert!(reachable(state).iter().any(|end| end.is_settled()), "{state:?} cannot settle");
+        }
+    }
+
+    fn reachable(from: AttemptState) -> Vec<AttemptState> {
+        let mut found = vec![from];
+        let mut at = 0;
+        while let Some(&state) = found.get(at) {
+            for next in AttemptEvent::ALL.iter().filter_map(|&event| state.apply(event).ok()) {
+                if !found.contains(&next) {
+                    found.push(next);
+                }
+            }
+            at += 1;
+        }
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_the_first_settled_state_stays(events in vec(select(&AttemptEvent::ALL[..]), 0..40)) {
+            let mut state = AttemptState::Offered;
+            let mut settled = None;
+            for event in events {
+                state = state.apply(event).unwrap_or(state);
+                settled = settled.or(state.is_settled().then_some(state));
+                prop_assert!(settled.is_none_or(|settled| settled == state));
+            }
+        }
+    }
+}

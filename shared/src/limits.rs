@@ -75,3 +75,5 @@ pub const SUBSTITUTED_BYTES: usize = 16 << 20;
 pub const EXPRESSION_BYTES: usize = 2 << 10;
 /// 64 variables within each other: nobody follows more.
 pub const EXPRESSION_DEPTH: usize = 64;
+/// 100 expressions that could not be evaluated, of one text: more than a person mends at a time.
+pub const UNDEFINED: usize = 100;
