@@ -19,7 +19,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::{
     archive::Archive,
     archivist::{Archivist, Seal},
-    index::Index,
     reader::Reader,
     writer::{Append, Writer},
 };
