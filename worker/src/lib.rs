@@ -5,4 +5,6 @@ pub mod action;
 pub mod command;
 pub mod endpoint;
 pub mod exec_dir;
+pub mod process;
+pub mod script;
 pub mod shim;

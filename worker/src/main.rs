@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     match arguments.iter().map(|argument| argument.to_str()).collect::<Vec<_>>().as_slice() {
         [Some("shim"), _, _] => worker::shim::main(Path::new(&arguments[1]), Path::new(&arguments[2])),
         [Some("action"), _] => worker::action::main(Path::new(&arguments[1])),
-        [Some("credentials")] => worker::endpoint::print_credentials(),
+        [Some("credentials"), _] => worker::endpoint::print_credentials(Path::new(&arguments[1])),
         _ => worker::command::main(),
     }
 }

@@ -62,7 +62,7 @@ impl ExitSlot {
         slot.extend_from_slice(&json);
         slot.resize(EXIT_SLOT_BYTES, 0);
         self.file.write_all_at(&slot, 0)?;
-        self.file.sync_all()
+        self.file.sync_data()
     }
 
     /// The record of a file; `None` when there is no file, or no whole record in it.
@@ -98,17 +98,15 @@ fn fitting_json(record: &ExitRecord) -> io::Result<Vec<u8>> {
         if excess == 0 {
             return Ok(json);
         }
-        // Escapes make a character up to six bytes long, so one cut may not be enough.
-        cut(&mut record.outcome.detail, excess);
+        shorten(&mut record.outcome.detail, excess);
     }
 }
 
-fn cut(text: &mut String, excess: usize) {
+/// Cuts `excess` bytes, but never more than half: JSON writes one byte as up to six, so `excess` may be far too much.
+fn shorten(text: &mut String, excess: usize) {
     const MARK: &str = "…";
-    let mut keep = text.len().saturating_sub(excess.max(1) + 2 * MARK.len());
-    while !text.is_char_boundary(keep) {
-        keep -= 1;
-    }
-    text.truncate(keep);
+    let kept = text.trim_end_matches(MARK).len();
+    let wanted = kept - (excess + MARK.len()).min(kept.div_ceil(2));
+    text.truncate(text.floor_char_boundary(wanted));
     text.push_str(MARK);
 }

@@ -1,0 +1,230 @@
+//! The endpoint's thread, inside the shim.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream},
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use proto::worker::Credentials;
+
+use super::{
+    Address,
+    credentials::Answer,
+    peer,
+    request::{self, Verdict},
+};
+use crate::exec_dir::RuntimeDir;
+
+/// 20 refused requests: somebody is trying.
+const MOST_REFUSALS: u32 = 20;
+/// 20 answers at once, e.g. a script that starts as many programs.
+const BURST: u32 = 20;
+/// 5 answers a second after those; the next one waits for its turn.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// 2 seconds: how long one client may keep the others waiting.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// 256 KiB: a request, an answer and the table of the host's connections fit.
+const STACK_BYTES: usize = 256 << 10;
+
+/// What the endpoint has to say to the shim.
+pub enum Notice {
+    /// These will be handed out next; the endpoint waits until something comes back, which says that they are masked.
+    Secrets(Vec<String>, SyncSender<()>),
+    /// It closed itself, for the reason in this sentence.
+    Closed(String),
+}
+
+/// The way to the shim: a queue, and something that wakes it.
+pub struct Notices {
+    /// Where notices go. One place is enough: the endpoint waits for its answer.
+    pub sender: SyncSender<Notice>,
+    /// An eventfd that the shim polls.
+    pub wake: Arc<OwnedFd>,
+}
+
+/// The running endpoint. Dropping it ends it.
+pub struct Server {
+    address: Address,
+    listener: TcpListener,
+}
+
+struct Service {
+    address: Address,
+    listener: TcpListener,
+    runtime: RuntimeDir,
+    account_id: String,
+    notices: Notices,
+    /// Secret key and token that the shim masks already.
+    known: Vec<String>,
+    tokens: u32,
+    refilled: Instant,
+    refusals: u32,
+}
+
+impl Server {
+    /// Starts the endpoint for a step that begins with `credentials`, which the shim masks already.
+    ///
+    /// # Errors
+    /// When loopback or threads cannot be had.
+    pub fn start(
+        runtime: &RuntimeDir,
+        execution_id: &str,
+        account_id: &str,
+        credentials: &Credentials,
+        notices: Notices,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
+        let SocketAddr::V4(socket) = listener.local_addr()? else {
+            return Err(io::Error::other("loopback is not IPv4"));
+        };
+        let address = Address::new(socket, execution_id)?;
+        let mut service = Service {
+            address: address.clone(),
+            listener: listener.try_clone()?,
+            runtime: runtime.clone(),
+            account_id: account_id.to_owned(),
+            notices,
+            known: secrets(credentials),
+            tokens: BURST,
+            refilled: Instant::now(),
+            refusals: 0,
+        };
+        thread::Builder::new().name("endpoint".into()).stack_size(STACK_BYTES).spawn(move || service.run())?;
+        Ok(Self { address, listener })
+    }
+
+    /// How clients find it.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Wakes the thread out of accept. The listener is closed with the process at the latest.
+        let _ = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both);
+    }
+}
+
+impl Service {
+    fn run(&mut self) {
+        while let Ok((connection, peer)) = self.listener.accept() {
+            // A client that went away harms only itself.
+            let _ = self.serve(connection, peer);
+            if self.refusals >= MOST_REFUSALS {
+                let _ = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both);
+                self.notify(Notice::Closed(format!(
+                    "The step's AWS credential endpoint was closed: it refused {MOST_REFUSALS} requests, so something on this host is guessing. AWS calls of this step fail from now on."
+                )));
+                return;
+            }
+        }
+    }
+
+    fn serve(&mut self, mut connection: TcpStream, peer: SocketAddr) -> io::Result<()> {
+        let granted = self.read_request(&mut connection)? && self.is_own_user(peer);
+        let answer = if granted {
+            self.take_token();
+            self.credentials()
+        } else {
+            self.refusals += 1;
+            refusal("401 Unauthorized", "The request is not one of this step.")
+        };
+        connection.write_all(answer.as_bytes())?;
+        connection.shutdown(Shutdown::Write)
+    }
+
+    /// Answers whether it is one that may be answered.
+    fn read_request(&self, connection: &mut TcpStream) -> io::Result<bool> {
+        let deadline = Instant::now() + PATIENCE;
+        connection.set_write_timeout(Some(PATIENCE))?;
+        let mut bytes = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            connection.set_read_timeout(Some(left))?;
+            let mut chunk = [0; 1024];
+            let length = connection.read(&mut chunk)?;
+            bytes.extend_from_slice(&chunk[..length]);
+            match request::judge(&bytes, &self.address) {
+                Verdict::Granted => return Ok(true),
+                Verdict::Refused => return Ok(false),
+                Verdict::Incomplete if length == 0 || Instant::now() > deadline => return Ok(false),
+                Verdict::Incomplete => {}
+            }
+        }
+    }
+
+    fn is_own_user(&self, peer: SocketAddr) -> bool {
+        peer::uid(peer, self.address.socket) == Some(rustix::process::geteuid().as_raw())
+    }
+
+    /// Waits until another answer is due.
+    fn take_token(&mut self) {
+        let earned = (self.refilled.elapsed().as_millis() / INTERVAL.as_millis()).min(u128::from(BURST)) as u32;
+        if earned > 0 {
+            self.tokens = (self.tokens + earned).min(BURST);
+            self.refilled = Instant::now();
+        }
+        if self.tokens == 0 {
+            thread::sleep(INTERVAL.saturating_sub(self.refilled.elapsed()));
+            self.refilled = Instant::now();
+        } else {
+            self.tokens -= 1;
+        }
+    }
+
+    fn credentials(&mut self) -> String {
+        let Ok(Some(credentials)) = self.runtime.read_credentials() else {
+            return refusal("503 Service Unavailable", "The worker has no credentials for this step now.");
+        };
+        let fresh = secrets(&credentials);
+        if fresh != self.known {
+            if !self.wait_until_masked(fresh.clone()) {
+                return refusal("503 Service Unavailable", "The step is ending.");
+            }
+            self.known = fresh;
+        }
+        let answer = Answer::new(credentials, &self.account_id);
+        match serde_json::to_string(&answer) {
+            Ok(json) => response("200 OK", &json),
+            Err(_) => refusal("500 Internal Server Error", "The credentials have no such form."),
+        }
+    }
+
+    fn wait_until_masked(&self, secrets: Vec<String>) -> bool {
+        // One place: one answer.
+        let (done, waiting) = sync_channel(1);
+        let sent = self.notify(Notice::Secrets(secrets, done));
+        sent && waiting.recv().is_ok()
+    }
+
+    /// Answers whether the shim will see it.
+    fn notify(&self, notice: Notice) -> bool {
+        self.notices.sender.send(notice).is_ok()
+            && rustix::io::write(&self.notices.wake, &1_u64.to_ne_bytes()).is_ok()
+    }
+}
+
+fn secrets(credentials: &Credentials) -> Vec<String> {
+    vec![credentials.secret_access_key.clone(), credentials.session_token.clone()]
+}
+
+fn refusal(status: &str, message: &str) -> String {
+    let code = status.get(4..).unwrap_or_default().replace(' ', "");
+    response(status, &serde_json::json!({ "Code": code, "Message": message }).to_string())
+}
+
+fn response(status: &str, json: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n{json}",
+        json.len()
+    )
+}

@@ -1,0 +1,69 @@
+//! How an attempt ended, in the words of its outcome.
+
+use std::os::unix::process::ExitStatusExt;
+
+use shared::outcome::{Outcome, OutcomeKind};
+
+use crate::shim::{
+    pump::{Ended, Stop},
+    recorder::Recorder,
+};
+
+/// The outcome of a process that ran.
+pub(super) fn outcome(ended: &Ended, recorder: &Recorder) -> Outcome {
+    let natural = match (ended.status.code(), ended.status.signal()) {
+        (Some(code), _) => Outcome::exited(code),
+        (None, signal) => Outcome::signalled(signal.unwrap_or_default()),
+    };
+    if !ended.empty {
+        return because(
+            natural,
+            OutcomeKind::Failed,
+            "PROCESSES_LEFT",
+            "Some processes of the step could not be killed and may still be running on the worker.".into(),
+        );
+    }
+    match ended.stop {
+        Some(Stop::TimedOut) => because(
+            natural,
+            OutcomeKind::TimedOut,
+            "TIMED_OUT",
+            "The step ran longer than its timeout; all its processes were ended.".into(),
+        ),
+        Some(Stop::Cancelled) => because(
+            natural,
+            OutcomeKind::Cancelled,
+            "CANCELLED",
+            "The step was cancelled; all its processes were ended.".into(),
+        ),
+        None => by_itself(natural, recorder),
+    }
+}
+
+/// The outcome of an attempt that was cancelled while it was being prepared.
+pub(super) fn cancelled_before_start() -> Outcome {
+    Outcome {
+        kind: OutcomeKind::Cancelled,
+        exit_code: None,
+        signal: None,
+        reason: "CANCELLED".into(),
+        detail: "The step was cancelled before its process was started.".into(),
+    }
+}
+
+fn by_itself(natural: Outcome, recorder: &Recorder) -> Outcome {
+    if let Some(error) = recorder.output_error() {
+        let detail = recorder.masked(&error.to_string());
+        return because(natural, OutcomeKind::Failed, "OUTPUT_REFUSED", detail);
+    }
+    match recorder.summary() {
+        Some(summary) if natural.kind == OutcomeKind::Failed => {
+            Outcome { detail: recorder.masked(summary), ..natural }
+        }
+        _ => natural,
+    }
+}
+
+fn because(natural: Outcome, kind: OutcomeKind, reason: &str, detail: String) -> Outcome {
+    Outcome { kind, reason: reason.into(), detail, ..natural }
+}
