@@ -107,6 +107,8 @@ reasons! {
     NothingToDecide = "NOTHING_TO_DECIDE", Precondition;
     /// What a step needs does not fit one message to its worker: make its script or its variables smaller.
     StepTooLarge = "STEP_TOO_LARGE", Precondition;
+    /// What the step needs could not be evaluated; the sentence says what is wrong.
+    StepRefused = "STEP_REFUSED", Precondition;
     /// A project's file was not uploaded.
     FileMissing = "FILE_MISSING", Precondition;
     /// The attempt is not open on this worker.

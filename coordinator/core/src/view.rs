@@ -30,6 +30,21 @@ pub struct Pulse {
     pub running: usize,
 }
 
+/// An attempt that is not settled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpenAttempt {
+    /// Of which deployment.
+    pub deployment: DeploymentId,
+    /// Of which step.
+    pub step: usize,
+    /// From 1.
+    pub number: u32,
+    /// On which worker.
+    pub worker: WorkerId,
+    /// Where it stands.
+    pub state: AttemptState,
+}
+
 impl Coordinator {
     /// How a worker stands; `None` when it is not registered.
     #[must_use]
@@ -47,12 +62,12 @@ impl Coordinator {
         now.0.saturating_sub(worker.heard_at.0) >= self.patience.contact_lost_after
     }
 
-    /// The open attempt's place, worker and state; `None` when it is settled or unknown here.
+    /// An open attempt; `None` when it is settled or unknown here.
     #[must_use]
-    pub fn open_execution(&self, execution: ExecutionId) -> Option<(DeploymentId, usize, WorkerId, AttemptState)> {
-        let (id, step) = self.executions.get(&execution).copied()?;
-        let attempt = self.attempt(id, step)?;
-        Some((id, step, attempt.worker, attempt.state))
+    pub fn open_execution(&self, execution: ExecutionId) -> Option<OpenAttempt> {
+        let (deployment, step) = self.executions.get(&execution).copied()?;
+        let attempt = self.attempt(deployment, step)?;
+        Some(OpenAttempt { deployment, step, number: attempt.number, worker: attempt.worker, state: attempt.state })
     }
 
     /// Whether the deployment is unfinished.

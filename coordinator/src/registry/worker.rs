@@ -285,6 +285,38 @@ pub fn activate_next(connection: &Connection, id: WorkerId, serial: &[u8]) -> Re
         .map(|changed| changed == 1)
 }
 
+/// What a worker says of itself at the beginning of a session. `ahead_ms`: how far its clock is ahead.
+///
+/// # Errors
+/// Those of the store.
+pub fn note_hello(
+    connection: &Connection,
+    id: WorkerId,
+    (version, slots): (&str, i64),
+    ahead_ms: i64,
+    at: i64,
+) -> Result<(), Fault> {
+    connection
+        .execute(
+            "UPDATE worker SET version = ?2, slots = ?3, clock_offset = ?4, last_seen_at = ?5 WHERE id = ?1",
+            params![id.to_string(), version, slots, ahead_ms, at],
+        )
+        .stored("noting a worker's session")
+        .map(drop)
+}
+
+/// Whom AWS takes the worker's host for, as the worker said.
+///
+/// # Errors
+/// Those of the store.
+pub fn note_identity(connection: &Connection, id: WorkerId, identity: Option<&Identity>) -> Result<(), Fault> {
+    let json = identity.map(|identity| serde_json::to_string(identity).unwrap_or_default());
+    connection
+        .execute("UPDATE worker SET identity = ?2 WHERE id = ?1", params![id.to_string(), json])
+        .stored("noting a worker's identity")
+        .map(drop)
+}
+
 /// What an admin gets who wants something of a revoked worker, and the worker itself.
 #[must_use]
 pub fn revoked(name: &str) -> Fault {

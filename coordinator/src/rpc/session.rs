@@ -1,0 +1,266 @@
+//! SessionService: what workers call. Decodes, hands to the driver or to the log, encodes; decides nothing.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures_util::Stream;
+use proto::{
+    status::to_status,
+    worker::{
+        self as wire, CoordinatorMessage, EventAck, EventBatch, WorkerMessage, session_service_server::SessionService,
+    },
+};
+use service::task;
+use shared::{
+    attempt::AttemptState,
+    id::{DeploymentId, ExecutionId, WorkerId},
+    limits,
+    reason::{Fault, Reason},
+};
+use tokio::{io::AsyncReadExt, sync::mpsc};
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, Streaming};
+
+use self::control::Control;
+use crate::{
+    authorization::Caller, drain::Drain, driver::Driver, enrolment::Enrolment, log_store::LogStore,
+    prepare::Preparer, presence::Presence, registry, seal::Seal, store::Store,
+};
+
+mod control;
+mod words;
+
+/// 16 batches of at most 512 KiB wait for their acknowledgement to be sent.
+const ACKS: usize = 16;
+
+/// 4 chunks of 256 KiB wait for a worker that reads slowly.
+const CHUNKS: usize = 4;
+
+/// What the service is made of.
+#[derive(Clone)]
+pub struct Session {
+    /// The way to the core.
+    pub driver: Driver,
+    /// Rows.
+    pub store: Store,
+    /// Event streams.
+    pub logs: LogStore,
+    /// Completes logs.
+    pub drain: Drain,
+    /// Renders steps.
+    pub preparer: Preparer,
+    /// What workers say of themselves.
+    pub presence: Presence,
+    /// Issues certificates.
+    pub enrolment: Arc<Enrolment>,
+    /// Opens accounts' secrets.
+    pub seal: Seal,
+    /// Folder of uploaded files.
+    pub files: Arc<std::path::Path>,
+    /// Of the store, told in the Welcome.
+    pub store_id: Arc<str>,
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl SessionService for Session {
+    type ControlStream = Answers<CoordinatorMessage>;
+    type EventsStream = Answers<EventAck>;
+    type FetchFileStream = Answers<wire::FileChunk>;
+
+    async fn control(
+        &self,
+        request: Request<Streaming<WorkerMessage>>,
+    ) -> Result<Response<Self::ControlStream>, Status> {
+        let worker = worker_of(&request)?;
+        let (control, out) = Control::open(self.clone(), worker, request.into_inner()).await?;
+        task::spawn("session", control.run());
+        Ok(Response::new(Box::pin(ReceiverStream::new(out).map(Ok))))
+    }
+
+    async fn events(&self, request: Request<Streaming<EventBatch>>) -> Result<Response<Self::EventsStream>, Status> {
+        let worker = worker_of(&request)?;
+        let (acks, out) = mpsc::channel(ACKS);
+        let (this, batches) = (self.clone(), request.into_inner());
+        task::spawn("events", async move {
+            if let Err(status) = this.store_events(worker, batches, &acks).await {
+                // The worker may have gone; then it sends again what was not acknowledged.
+                let _ = acks.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(out))))
+    }
+
+    async fn fetch_step(
+        &self,
+        request: Request<wire::FetchStepRequest>,
+    ) -> Result<Response<wire::StepSpec>, Status> {
+        let worker = worker_of(&request)?;
+        let execution = execution(&request.get_ref().execution_id)?;
+        let open = self.open_attempt(worker, execution).await?;
+        let spec = self.preparer.spec(open.deployment, open.step, execution, open.number).await;
+        spec.map(Response::new).map_err(|refusal| to_status(&Fault::new(Reason::StepRefused, refusal.detail)))
+    }
+
+    async fn fetch_credentials(
+        &self,
+        request: Request<wire::FetchCredentialsRequest>,
+    ) -> Result<Response<wire::Credentials>, Status> {
+        let worker = worker_of(&request)?;
+        let execution = execution(&request.get_ref().execution_id)?;
+        let open = self.open_attempt(worker, execution).await?;
+        let spec = self.preparer.spec(open.deployment, open.step, execution, open.number).await;
+        let spec = spec.map_err(|refusal| to_status(&Fault::new(Reason::StepRefused, refusal.detail)))?;
+        self.credentials(&spec).await.map(Response::new).map_err(|fault| to_status(&fault))
+    }
+
+    async fn fetch_file(
+        &self,
+        request: Request<wire::FetchFileRequest>,
+    ) -> Result<Response<Self::FetchFileStream>, Status> {
+        let worker = worker_of(&request)?;
+        let wire::FetchFileRequest { sha256, execution_id } = request.into_inner();
+        let execution = execution(&execution_id)?;
+        let open = self.open_attempt(worker, execution).await?;
+        let spec = self.preparer.spec(open.deployment, open.step, execution, open.number).await;
+        let uses = spec.is_ok_and(|spec| spec.files.iter().any(|file| file.sha256 == sha256));
+        if !uses {
+            let sentence = format!("The attempt {execution} uses no file with the digest {sha256}.");
+            return Err(to_status(&Fault::new(Reason::FileNotFound, sentence)));
+        }
+        let file = crate::rpc::files::open(&self.files, &sha256).await.map_err(|fault| to_status(&fault))?;
+        let (chunks, out) = mpsc::channel(CHUNKS);
+        task::spawn("send-file", send_file(file, chunks));
+        Ok(Response::new(Box::pin(ReceiverStream::new(out))))
+    }
+
+    async fn renew_certificate(
+        &self,
+        request: Request<wire::RenewCertificateRequest>,
+    ) -> Result<Response<wire::RenewCertificateResponse>, Status> {
+        let caller = Caller::of(&request).map_err(|fault| to_status(&fault))?;
+        let certificate = self.enrolment.renew(&caller, &request.get_ref().csr_der).await;
+        let certificate = certificate.map_err(|fault| to_status(&fault))?;
+        Ok(Response::new(wire::RenewCertificateResponse {
+            certificate_der: certificate.der.to_vec(),
+            coordinator_cas_der: self.enrolment.coordinator_authorities(),
+        }))
+    }
+}
+
+/// An attempt that is open on the worker that asks.
+struct Open {
+    deployment: DeploymentId,
+    step: usize,
+    number: u32,
+}
+
+impl Session {
+    async fn open_attempt(&self, worker: WorkerId, execution: ExecutionId) -> Result<Open, Status> {
+        let place = self.driver.view(move |core, _| core.open_execution(execution)).await;
+        let place = place.map_err(|fault| to_status(&fault))?;
+        place
+            .filter(|open| open.worker == worker)
+            .filter(|open| matches!(open.state, AttemptState::Offered | AttemptState::Granted | AttemptState::Running))
+            .map(|open| Open { deployment: open.deployment, step: open.step, number: open.number })
+            .ok_or_else(|| {
+                let sentence = format!("The attempt {execution} is not open on this worker.");
+                to_status(&Fault::new(Reason::AttemptNotOpen, sentence))
+            })
+    }
+
+    async fn credentials(&self, spec: &wire::StepSpec) -> Result<wire::Credentials, Fault> {
+        let name = match &spec.aws {
+            Some(aws) if aws.source() == wire::aws_spec::Source::Account => aws.account_name.clone(),
+            _ => return Err(Fault::new(Reason::AttemptNotOpen, "The step does not use an account's credentials.")),
+        };
+        let seal = self.seal.clone();
+        let keys = self.store.read(move |connection| registry::account::keys(connection, &seal, &name)).await?;
+        Ok(wire::Credentials {
+            access_key_id: keys.access_key_id,
+            secret_access_key: keys.secret_access_key.to_string(),
+            session_token: String::new(),
+            expires_at: 0,
+        })
+    }
+
+    /// Stores what comes and acknowledges what is durable, batch by batch.
+    async fn store_events(
+        &self,
+        worker: WorkerId,
+        mut batches: Streaming<EventBatch>,
+        acks: &mpsc::Sender<Result<EventAck, Status>>,
+    ) -> Result<(), Status> {
+        // Asked once for each attempt and stream: an attempt does not change its worker.
+        let mut known = std::collections::BTreeSet::new();
+        while let Some(batch) = batches.next().await.transpose()? {
+            let execution = execution(&batch.execution_id)?;
+            if known.insert(execution) {
+                self.ensure_its_own(worker, execution).await?;
+            }
+            let next_seq = self.append(execution, batch).await.map_err(|fault| to_status(&fault))?;
+            let ack = EventAck { execution_id: execution.to_string(), next_seq: next_seq.cast_signed() };
+            if acks.send(Ok(ack)).await.is_err() {
+                return Ok(());
+            }
+            self.drain.look(worker, execution);
+        }
+        Ok(())
+    }
+
+    async fn append(&self, execution: ExecutionId, batch: EventBatch) -> Result<u64, Fault> {
+        if crc32c::crc32c(&batch.frames) != batch.crc32c {
+            let sentence = format!("A batch of events of attempt {execution} was damaged on its way.");
+            return Err(Fault::new(Reason::InvalidArgument, sentence));
+        }
+        let first = u64::try_from(batch.first_seq).map_err(|_| negative())?;
+        let count = u32::try_from(batch.count).map_err(|_| negative())?;
+        Ok(self.logs.append(execution, first, count, batch.frames).await?.next_seq)
+    }
+
+    /// No worker writes into another's log.
+    async fn ensure_its_own(&self, worker: WorkerId, execution: ExecutionId) -> Result<(), Status> {
+        let row = self
+            .store
+            .read(move |connection| crate::store::deployments::attempt_state(connection, execution))
+            .await
+            .map_err(|fault| to_status(&fault))?;
+        match row {
+            Some(row) if row.worker == worker => Ok(()),
+            _ => {
+                let sentence = format!("The attempt {execution} was never this worker's.");
+                Err(to_status(&Fault::new(Reason::AttemptNotOpen, sentence)))
+            }
+        }
+    }
+}
+
+async fn send_file(mut file: tokio::fs::File, chunks: mpsc::Sender<Result<wire::FileChunk, Status>>) {
+    loop {
+        let mut chunk = Vec::with_capacity(limits::CHUNK_BYTES);
+        let part = match (&mut file).take(limits::CHUNK_BYTES as u64).read_to_end(&mut chunk).await {
+            Ok(0) => return,
+            Ok(_) => Ok(wire::FileChunk { chunk }),
+            Err(error) => Err(Status::unavailable(format!("The file could not be read: {error}."))),
+        };
+        let is_last = part.is_err();
+        if chunks.send(part).await.is_err() || is_last {
+            return;
+        }
+    }
+}
+
+fn worker_of<T>(request: &Request<T>) -> Result<WorkerId, Status> {
+    Caller::of(request).and_then(|caller| caller.worker()).map_err(|fault| to_status(&fault))
+}
+
+fn execution(id: &str) -> Result<ExecutionId, Status> {
+    id.parse().map_err(|_| {
+        let sentence = format!("\"{}\" is not the id of an attempt.", id.escape_debug());
+        to_status(&Fault::new(Reason::InvalidArgument, sentence))
+    })
+}
+
+fn negative() -> Fault {
+    Fault::new(Reason::InvalidArgument, "Sequences and counts of events are not negative.")
+}

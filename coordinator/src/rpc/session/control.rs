@@ -1,0 +1,253 @@
+//! One worker's control stream: Hello once, then its words to the driver. Answers go out through the session's route.
+
+use std::collections::BTreeMap;
+
+use coordinator_core::input::{Held, Hello, Input};
+use proto::{
+    status::to_status,
+    worker::{
+        CoordinatorMessage, Directive, Heartbeat, HeartbeatAck, Hello as WireHello, Interrupted, Welcome,
+        WorkerMessage, coordinator_message::Message as Out, directive, worker_message::Message,
+    },
+};
+use shared::{
+    attempt::AttemptState,
+    id::{ExecutionId, SessionEpoch, WorkerId},
+    limits,
+    reason::{Fault, Reason},
+};
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use super::{Session, execution, words};
+use crate::{
+    clock,
+    drain::Expected,
+    driver::routes::{Route, SESSION_MESSAGES},
+    presence::Heard,
+    registry::{self, worker::Identity},
+    store::{deployments, view::AttemptRow},
+};
+
+/// An open session.
+pub(super) struct Control {
+    session: Session,
+    worker: WorkerId,
+    epoch: SessionEpoch,
+    words: Streaming<WorkerMessage>,
+    out: mpsc::WeakSender<CoordinatorMessage>,
+}
+
+impl Control {
+    /// Takes the Hello and opens a session for it.
+    pub(super) async fn open(
+        session: Session,
+        worker: WorkerId,
+        mut words: Streaming<WorkerMessage>,
+    ) -> Result<(Self, mpsc::Receiver<CoordinatorMessage>), Status> {
+        let hello = match words.message().await?.and_then(|first| first.message) {
+            Some(Message::Hello(hello)) => hello,
+            _ => return Err(Status::invalid_argument("A session begins with Hello.")),
+        };
+        check_protocol(&hello).map_err(|fault| to_status(&fault))?;
+        let (sender, receiver) = mpsc::channel(SESSION_MESSAGES);
+        let out = sender.downgrade();
+        let domain = words::hello(worker, &hello)?;
+        let route = route(&session, worker, &domain, &hello, sender).await.map_err(|fault| to_status(&fault))?;
+        note_hello(&session, worker, &hello).await.map_err(|fault| to_status(&fault))?;
+        let epoch = session.driver.open_session(domain, route).await.map_err(|fault| to_status(&fault))?;
+        tracing::info!(worker = %worker, epoch = epoch.0, "a session began");
+        Ok((Self { session, worker, epoch, words, out }, receiver))
+    }
+
+    /// Hands on what the worker says until it stops.
+    pub(super) async fn run(mut self) {
+        loop {
+            match self.words.message().await {
+                Ok(Some(word)) => {
+                    if let Err(status) = self.hear(word).await {
+                        tracing::warn!(worker = %self.worker, error = %status, "a worker said something unfit");
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::info!(worker = %self.worker, error = %error.message(), "a session broke");
+                    break;
+                }
+            }
+            if self.out.strong_count() == 0 {
+                // The driver closed the route: a newer session, a revocation, or the end.
+                break;
+            }
+        }
+        let closed = Input::SessionClosed { worker: self.worker, epoch: self.epoch };
+        // When the driver has ended there is nothing to close.
+        let _ = self.session.driver.submit(closed, None).await;
+        tracing::info!(worker = %self.worker, epoch = self.epoch.0, "a session ended");
+    }
+
+    async fn hear(&self, word: WorkerMessage) -> Result<(), Status> {
+        if word.session_epoch != self.epoch.0 {
+            return Ok(());
+        }
+        let Some(message) = word.message else { return Ok(()) };
+        match &message {
+            Message::Heartbeat(heartbeat) => self.heartbeat(heartbeat).await,
+            Message::Interrupted(interrupted) => self.expect_rest(interrupted)?,
+            _ => {}
+        }
+        let Some(said) = words::said(message)? else { return Ok(()) };
+        self.session.driver.say(self.worker, self.epoch, said).await.map_err(|fault| to_status(&fault))
+    }
+
+    async fn heartbeat(&self, heartbeat: &Heartbeat) {
+        if let Some(out) = self.out.upgrade() {
+            let ack = Out::HeartbeatAck(HeartbeatAck { number: heartbeat.number });
+            // A full queue is closed by the next message that matters.
+            let _ = out.try_send(CoordinatorMessage { session_epoch: self.epoch.0, message: Some(ack) });
+        }
+        let identity = heartbeat.identity.as_ref().map(|identity| Identity {
+            account: identity.account.clone(),
+            arn: identity.arn.clone(),
+            region: identity.region.clone(),
+            source: identity.source.clone(),
+        });
+        let heard = Heard { at: clock::now(), disk_free: heartbeat.disk_free_bytes, identity: identity.clone() };
+        if self.session.presence.hear(self.worker, heard) {
+            let worker = self.worker;
+            let noted = self
+                .session
+                .store
+                .write(move |tx| registry::worker::note_identity(tx, worker, identity.as_ref()))
+                .await;
+            if let Err(error) = noted {
+                tracing::warn!(worker = %worker, error = %error, "a worker's identity could not be noted");
+            }
+        }
+    }
+
+    /// Of a process that died with its shim, the frames that were saved are fetched; no digest vouches for them.
+    fn expect_rest(&self, interrupted: &Interrupted) -> Result<(), Status> {
+        let frames = u64::try_from(interrupted.final_seq).unwrap_or(0);
+        self.session.drain.expect(execution(&interrupted.execution_id)?, Expected { frames, digest: None });
+        Ok(())
+    }
+}
+
+/// The session's way out, with what the store says about everything the worker holds.
+async fn route(
+    session: &Session,
+    worker: WorkerId,
+    hello: &Hello,
+    wire: &WireHello,
+    out: mpsc::Sender<CoordinatorMessage>,
+) -> Result<Route, Fault> {
+    let held: Vec<ExecutionId> = hello.held.keys().copied().collect();
+    let (row, attempts) = session
+        .store
+        .read(move |connection| {
+            let row = registry::worker::get(connection, &worker.to_string())?;
+            let attempts = held
+                .into_iter()
+                .map(|execution| Ok((execution, deployments::attempt_state(connection, execution)?)))
+                .collect::<Result<BTreeMap<_, _>, Fault>>()?;
+            Ok((row, attempts))
+        })
+        .await?;
+    let mut next_seq = BTreeMap::new();
+    let mut directives = Vec::new();
+    for (execution, attempt) in &attempts {
+        let next = session.logs.next_seq(*execution)?.cast_signed();
+        next_seq.insert(*execution, next);
+        let Some(held) = hello.held.get(execution) else { continue };
+        if let Some(kind) = directive_for_settled(session, *execution, attempt.as_ref(), held, wire) {
+            directives.push(Directive {
+                execution_id: execution.to_string(),
+                kind: kind.into(),
+                next_seq: next,
+            });
+        }
+    }
+    let welcome = Welcome {
+        store_id: session.store_id.to_string(),
+        directives,
+        worker_name: row.name,
+        pool: row.pool,
+        ..Welcome::default()
+    };
+    Ok(Route { out, welcome, next_seq })
+}
+
+/// What a worker does with an attempt that is not open here any more; `None` when the core decides.
+fn directive_for_settled(
+    session: &Session,
+    execution: ExecutionId,
+    attempt: Option<&AttemptRow>,
+    held: &Held,
+    wire: &WireHello,
+) -> Option<directive::Kind> {
+    let Some(attempt) = attempt else {
+        if matches!(held, Held::Running | Held::Ended(_)) {
+            tracing::error!(execution = %execution, "a worker holds an attempt that the store does not know");
+            // It may be all that is left of what a lost store had granted: it is left alone.
+            return Some(directive::Kind::Keep);
+        }
+        return None;
+    };
+    if attempt.state == AttemptState::Interrupted {
+        expect_saved_frames(session, execution, wire);
+        return None;
+    }
+    if !attempt.state.is_settled() {
+        return None;
+    }
+    match held {
+        _ if attempt.log.complete => Some(directive::Kind::Forget),
+        Held::Ended(result) => {
+            let expected = Expected { frames: result.final_seq, digest: Some(result.digest) };
+            session.drain.expect(execution, expected);
+            Some(directive::Kind::Keep)
+        }
+        Held::Interrupted(_) => {
+            expect_saved_frames(session, execution, wire);
+            Some(directive::Kind::Keep)
+        }
+        Held::Running | Held::Accepted | Held::Void => None,
+    }
+}
+
+fn expect_saved_frames(session: &Session, execution: ExecutionId, wire: &WireHello) {
+    let id = execution.to_string();
+    if let Some(held) = wire.held.iter().find(|held| held.execution_id == id) {
+        let frames = u64::try_from(held.produced_seq).unwrap_or(0);
+        session.drain.expect(execution, Expected { frames, digest: None });
+    }
+}
+
+async fn note_hello(session: &Session, worker: WorkerId, hello: &WireHello) -> Result<(), Fault> {
+    let now = clock::now();
+    let theirs = hello.clock.map_or(now, |at| at.seconds * 1000 + i64::from(at.nanos) / 1_000_000);
+    let (version, slots) = (hello.version.clone(), i64::from(hello.slots));
+    session.store.write(move |tx| registry::worker::note_hello(tx, worker, (&version, slots), theirs - now, now)).await
+}
+
+fn check_protocol(hello: &WireHello) -> Result<(), Fault> {
+    if (hello.protocol_min..=hello.protocol_max).contains(&proto::PROTOCOL_VERSION) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Reason::ProtocolMismatch,
+        format!(
+            "The worker speaks protocol {} to {}, the coordinator {}: upgrade the older of the two.",
+            hello.protocol_min,
+            hello.protocol_max,
+            proto::PROTOCOL_VERSION
+        ),
+    ))
+}
+
+/// Whether so little disk is free that a new step's log would not be safe.
+pub(super) fn is_low(disk_free: i64) -> bool {
+    u64::try_from(disk_free).is_ok_and(|free| free < limits::DISK_FLOOR_BYTES)
+}
