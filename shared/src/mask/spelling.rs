@@ -10,7 +10,15 @@ pub(super) fn written(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let xml = XML.iter().map(|entities| replace(text, entities));
     let quotes = QUOTES.iter().map(|pairs| replace(text, pairs));
     let shell = [printf_q(text), ansi_c(text, false), ansi_c(text, true)];
-    iter::once(text.to_vec()).chain(json).chain([twice]).chain(percent).chain(xml).chain(quotes).chain(shell)
+    let literal = [repr(text, false), repr(text, true)];
+    iter::once(text.to_vec())
+        .chain(json)
+        .chain([twice])
+        .chain(percent)
+        .chain(xml)
+        .chain(quotes)
+        .chain(shell)
+        .chain(literal)
 }
 
 /// The text in another alphabet, where its bytes cannot be recognised. Of Base64 text also the part that is certain when
@@ -142,9 +150,6 @@ const QUOTES: &[&Replacements] = &[
     // SQL, YAML and PowerShell; CSV and PowerShell
     &[(b'\'', "''")],
     &[(b'"', "\"\"")],
-    // Python's repr
-    &[(b'\\', "\\\\"), (b'\n', "\\n"), (b'\r', "\\r"), (b'\t', "\\t")],
-    &[(b'\\', "\\\\"), (b'\n', "\\n"), (b'\r', "\\r"), (b'\t', "\\t"), (b'\'', "\\'")],
 ];
 
 fn replace(text: &[u8], pairs: &Replacements) -> Vec<u8> {
@@ -181,6 +186,22 @@ fn ansi_c(text: &[u8], ascii: bool) -> Vec<u8> {
             0x1b => "\\E".into(),
             0..0x20 | 0x7f => format!("\\{byte:03o}"),
             0x80.. if ascii => format!("\\{byte:03o}"),
+            _ => return None,
+        })
+    })
+}
+
+/// Between the quotes of a literal, as Python's `repr` and JavaScript's consoles write it: a single quote is escaped when
+/// both kinds of quotes are in the text.
+fn repr(text: &[u8], quote: bool) -> Vec<u8> {
+    respell(text, |byte| {
+        Some(match byte {
+            b'\\' => "\\\\".into(),
+            b'\n' => "\\n".into(),
+            b'\r' => "\\r".into(),
+            b'\t' => "\\t".into(),
+            b'\'' if quote => "\\'".into(),
+            0..0x20 | 0x7f => format!("\\x{byte:02x}"),
             _ => return None,
         })
     })

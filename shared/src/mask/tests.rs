@@ -331,9 +331,10 @@ fn utf_16_is_hidden() {
 }
 
 #[test]
-fn control_characters_are_hidden_as_bash_and_json_write_them() {
+fn control_characters_are_hidden_as_bash_python_and_json_write_them() {
     let masker = masker(&["one\u{1}two\u{1b}[three"]);
     assert_eq!(masker.mask_str(r"$'one\001two\E[three'"), "$'********'");
+    assert_eq!(masker.mask_str(r"'one\x01two\x1b[three'"), "'********'");
     assert_eq!(masker.mask_str(r#""one\u0001two\u001b[three""#), r#""********""#);
 }
 
