@@ -1,0 +1,182 @@
+//! `longshore deployment`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use proto::deployment as d;
+
+use crate::{
+    connection::Connection,
+    failure::{Exit, Failure},
+    live::{Following, Reading, follow, read_logs},
+    screen::{Screen, talk},
+    view::DeploymentView,
+};
+
+/// As many as the coordinator gives at once.
+const PAGE: u32 = 1000;
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Deployment {
+    List(List),
+    /// One deployment: what ran where as whom, and why a step does not run
+    Show {
+        /// Id of the deployment, or its beginning
+        id: String,
+    },
+    /// Follow a deployment from its beginning until it ends
+    Watch {
+        /// Id of the deployment, or its beginning
+        id: String,
+        /// Print every line as it comes instead of a live view
+        #[arg(long)]
+        plain: bool,
+    },
+    Logs(Logs),
+    /// Ask for a deployment's end
+    Cancel {
+        /// Id of the deployment, or its beginning
+        id: String,
+        /// Why; goes to the audit log
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    Resolve(Resolve),
+}
+
+/// Deployments, newest first
+#[derive(Args, Debug)]
+pub(super) struct List {
+    /// Only this project's
+    #[arg(long, default_value = "", hide_default_value = true)]
+    project: String,
+    /// Only to this environment
+    #[arg(long, short, default_value = "", hide_default_value = true)]
+    environment: String,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_name = "NUMBER")]
+    limit: u32,
+}
+
+/// Logs of a deployment's steps
+///
+/// The log of one step goes to a pipe or file byte for byte; a terminal gets it with control characters made visible.
+#[derive(Args, Debug)]
+pub(super) struct Logs {
+    /// Id of the deployment, or its beginning
+    id: String,
+    /// Only this step's newest attempt
+    #[arg(long)]
+    step: Option<String>,
+    /// Go on until the log is complete
+    #[arg(long)]
+    follow: bool,
+}
+
+/// Decide about a step whose outcome is unknown
+#[derive(Args, Debug)]
+pub(super) struct Resolve {
+    /// Id of the deployment, or its beginning
+    id: String,
+    /// Name of the step
+    #[arg(long)]
+    step: String,
+    /// What it counts as from now on
+    #[arg(long = "as", value_enum, value_name = "OUTCOME")]
+    decision: Decision,
+    /// What the decision rests on; goes to the audit log
+    #[arg(long)]
+    reason: String,
+}
+
+/// What a step counts as.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Decision {
+    /// It did its work
+    Succeeded,
+    /// It did not, or not all of it
+    Failed,
+}
+
+impl Deployment {
+    pub(super) async fn run(self, screen: Screen) -> Result<Exit, Failure> {
+        let connection = Connection::open()?;
+        match self {
+            Self::List(it) => it.run(&connection, screen).await,
+            Self::Show { id } => {
+                let deployment = get(&connection, id).await?;
+                screen.show(&DeploymentView::from(deployment))?;
+                Ok(Exit::Ok)
+            }
+            Self::Watch { id, plain } => {
+                let deployment = get(&connection, id).await?;
+                follow(connection, deployment, Following { screen, plain }).await
+            }
+            Self::Logs(it) => {
+                let deployment = get(&connection, it.id).await?;
+                read_logs(connection, deployment, Reading { screen, step: it.step, follow: it.follow }).await
+            }
+            Self::Cancel { id, reason } => cancel(&connection, id, reason, screen).await,
+            Self::Resolve(it) => it.run(&connection, screen).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, connection: &Connection, screen: Screen) -> Result<Exit, Failure> {
+        let mut client = connection.deployments();
+        let mut deployments = Vec::new();
+        let mut page_token = String::new();
+        while deployments.len() < self.limit as usize {
+            let left = self.limit - deployments.len() as u32;
+            let request = d::ListDeploymentsRequest {
+                project: self.project.clone(),
+                environment: self.environment.clone(),
+                page_size: left.min(PAGE) as i32,
+                page_token,
+            };
+            let answer = connection.answer(client.list_deployments(request)).await?;
+            deployments.extend(answer.deployments.into_iter().map(DeploymentView::from));
+            page_token = answer.next_page_token;
+            if page_token.is_empty() {
+                break;
+            }
+        }
+        screen.list(&deployments)?;
+        Ok(Exit::Ok)
+    }
+}
+
+impl Resolve {
+    async fn run(self, connection: &Connection, screen: Screen) -> Result<Exit, Failure> {
+        use d::resolve_step_request::Decision as Wire;
+        let decision = match self.decision {
+            Decision::Succeeded => Wire::Succeeded,
+            Decision::Failed => Wire::Failed,
+        };
+        let request = d::ResolveStepRequest {
+            deployment_id: get(connection, self.id).await?.id,
+            step: self.step,
+            decision: decision.into(),
+            reason: self.reason,
+        };
+        let mut client = connection.deployments();
+        let deployment = connection.answer(client.resolve_step(request)).await?;
+        screen.show(&DeploymentView::from(deployment))?;
+        Ok(Exit::Ok)
+    }
+}
+
+async fn cancel(connection: &Connection, id: String, reason: String, screen: Screen) -> Result<Exit, Failure> {
+    let id = get(connection, id).await?.id;
+    let mut client = connection.deployments();
+    let request = d::CancelDeploymentRequest { id: id.clone(), reason };
+    let deployment = connection.answer(client.cancel_deployment(request)).await?;
+    talk(&format!("The end of deployment {id} is asked for; a running step counts as cancelled on its worker's word."));
+    screen.show(&DeploymentView::from(deployment))?;
+    Ok(Exit::Ok)
+}
+
+/// Only GetDeployment takes the beginning of an id, so every other call is made with the whole one.
+async fn get(connection: &Connection, id: String) -> Result<d::Deployment, Failure> {
+    let mut client = connection.deployments();
+    connection.answer(client.get_deployment(d::GetDeploymentRequest { id })).await
+}

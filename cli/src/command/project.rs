@@ -1,0 +1,123 @@
+//! `longshore project`.
+
+use std::{collections::HashSet, path::PathBuf};
+
+use clap::{Args, Subcommand};
+use proto::deployment as d;
+use shared::limits;
+
+use crate::{
+    connection::Connection,
+    failure::{Exit, Failure},
+    project_file::{Attachment, Draft, schema},
+    screen::{Format, Screen, encode, put, talk},
+    view::ProjectView,
+};
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Project {
+    /// Make a project be as its file says
+    Apply(Source),
+    /// Check a project file, without a coordinator
+    Validate(Source),
+    /// One project with its steps and variables
+    Show {
+        /// Name of the project
+        name: String,
+    },
+    /// All projects
+    List,
+    /// Remove a project; its deployments stay readable
+    Delete {
+        /// Name of the project
+        name: String,
+    },
+    /// The JSON Schema of a project file, for editors
+    Schema,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Source {
+    /// The project file, or the folder that holds longshore.yaml
+    #[arg(long, short = 'f', value_name = "PATH", default_value = ".")]
+    file: PathBuf,
+}
+
+impl Project {
+    pub(super) async fn run(self, screen: Screen) -> Result<Exit, Failure> {
+        match self {
+            Self::Apply(source) => apply(&source, screen).await?,
+            Self::Validate(source) => validate(&source)?,
+            Self::Schema => put(&encode(Format::Json, &schema()))?,
+            Self::Show { name } => {
+                let connection = Connection::open()?;
+                let mut client = connection.projects();
+                let project = connection.answer(client.get_project(d::GetProjectRequest { name })).await?;
+                screen.show(&ProjectView::from(project))?;
+            }
+            Self::List => {
+                let connection = Connection::open()?;
+                let mut client = connection.projects();
+                let answer = connection.answer(client.list_projects(d::ListProjectsRequest {})).await?;
+                screen.list(&answer.projects.into_iter().map(ProjectView::from).collect::<Vec<_>>())?;
+            }
+            Self::Delete { name } => {
+                let connection = Connection::open()?;
+                let mut client = connection.projects();
+                connection.answer(client.delete_project(d::DeleteProjectRequest { name: name.clone() })).await?;
+                talk(&format!("Project \"{name}\" is removed."));
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn validate(source: &Source) -> Result<(), Failure> {
+    let draft = Draft::read(&source.file)?;
+    let count = |number: usize, thing: &str| format!("{number} {thing}{}", if number == 1 { "" } else { "s" });
+    talk(&format!(
+        "Project \"{}\" is in order: {}, {}, {}.",
+        draft.project.name,
+        count(draft.project.steps.len(), "step"),
+        count(draft.project.variables.len(), "variable value"),
+        count(draft.attachments.len(), "file"),
+    ));
+    Ok(())
+}
+
+async fn apply(source: &Source, screen: Screen) -> Result<(), Failure> {
+    let draft = Draft::read(&source.file)?;
+    let connection = Connection::open()?;
+    upload_missing(&connection, &draft.attachments).await?;
+    let request = d::ApplyProjectRequest { project: Some(draft.project), validate_only: false };
+    let mut client = connection.projects();
+    let answer = connection.answer(client.apply_project(request)).await?;
+    let project = ProjectView::from(answer.project.unwrap_or_default());
+    let change = if answer.changed { "is now at" } else { "was already at" };
+    talk(&format!("Project \"{}\" {change} revision {}.", project.name, project.revision));
+    screen.show(&project)
+}
+
+async fn upload_missing(connection: &Connection, attachments: &[Attachment]) -> Result<(), Failure> {
+    if attachments.is_empty() {
+        return Ok(());
+    }
+    let sha256 = attachments.iter().map(|attachment| attachment.file.sha256.clone()).collect();
+    let mut client = connection.projects();
+    let answer = connection.answer(client.find_missing_files(d::FindMissingFilesRequest { sha256 })).await?;
+    let missing: HashSet<_> = answer.sha256.into_iter().collect();
+    for attachment in attachments.iter().filter(|attachment| missing.contains(&attachment.file.sha256)) {
+        connection.answer(client.upload_file(tokio_stream::iter(parts(attachment)))).await?;
+    }
+    Ok(())
+}
+
+/// A header that names the file, then its bytes.
+fn parts(attachment: &Attachment) -> Vec<d::UploadFileRequest> {
+    use d::upload_file_request::Part;
+    let chunks = attachment.bytes.chunks(limits::CHUNK_BYTES).map(|chunk| Part::Chunk(chunk.to_vec()));
+    std::iter::once(Part::Sha256(attachment.file.sha256.clone()))
+        .chain(chunks)
+        .map(|part| d::UploadFileRequest { part: Some(part) })
+        .collect()
+}

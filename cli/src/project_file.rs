@@ -1,0 +1,99 @@
+//! The project file: read, checked as far as one can without a coordinator, and made into what a coordinator takes.
+
+mod circles;
+mod fault;
+mod files;
+mod format;
+mod lower;
+mod suggest;
+mod wire;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use proto::deployment as d;
+
+pub(crate) use files::Attachment;
+pub(crate) use format::schema;
+
+use self::fault::Fault;
+use crate::failure::Failure;
+
+/// 4 MiB: far more than 500 steps with inline scripts need; a larger file is not a project file.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// A project as its file and the files beside it describe it: without faults that can be found here.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// What the coordinator is asked to have.
+    pub(crate) project: d::Project,
+    /// The files that its steps use, by path.
+    pub(crate) attachments: Vec<Attachment>,
+}
+
+impl Draft {
+    /// Reads `longshore.yaml` in a folder, or the file itself.
+    ///
+    /// # Errors
+    /// Every fault found, each with its line and column where there is one.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let path = locate(path)?;
+        let text = text_of(&path)?;
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self::parse(&text, folder).map_err(|faults| {
+            let lines: Vec<_> = faults.iter().map(|fault| fault.in_file(&path)).collect();
+            Failure::usage(lines.join("\n"))
+        })
+    }
+
+    fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Fault>> {
+        let file = format::parse(text).map_err(|fault| vec![fault])?;
+        let mut faults = Vec::new();
+        let attachments = files::collect(&file, folder, &mut faults);
+        let process = lower::process(&file, &attachments, &mut faults);
+        let variables = lower::variables(&file, &mut faults);
+        circles::find(&file, &mut faults);
+        // What the file's own checks found with its line would only be found again without it.
+        if faults.is_empty() {
+            faults.extend(lower::faults(&file, &process));
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let project = wire::project(&file, process, variables);
+        Ok(Self { project, attachments })
+    }
+}
+
+fn locate(path: &Path) -> Result<PathBuf, Failure> {
+    /// The usual spelling, then the other one.
+    const NAMES: [&str; 2] = ["longshore.yaml", "longshore.yml"];
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    NAMES.iter().map(|name| path.join(name)).find(|path| path.is_file()).ok_or_else(|| {
+        Failure::usage(format!("There is no longshore.yaml in the folder {}: name the file or its folder.", path.display()))
+    })
+}
+
+fn text_of(path: &Path) -> Result<String, Failure> {
+    let named = path.display();
+    let unreadable = |error| Failure::usage(format!("The project file {named} cannot be read: {error}."));
+    let size = fs::metadata(path).map_err(unreadable)?.len();
+    if size > MAX_BYTES {
+        return Err(Failure::usage(format!(
+            "The project file {named} has {size} bytes; at most {MAX_BYTES} are allowed: move its scripts to files beside it."
+        )));
+    }
+    let bytes = fs::read(path).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        Failure::usage(format!("{named}:{line}: the project file is not UTF-8 text."))
+    })
+}
+
+#[cfg(test)]
+mod tests;
