@@ -5,6 +5,7 @@ pub mod audit;
 pub mod authorization;
 pub mod clock;
 pub mod enrolment;
+pub mod files;
 pub mod listener;
 pub mod log_store;
 pub mod pki;

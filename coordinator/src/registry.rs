@@ -6,6 +6,8 @@ pub mod authority;
 pub mod environment;
 pub mod invitation;
 pub mod pool;
+pub mod project;
 pub mod request_id;
 pub mod token;
+pub mod variable;
 pub mod worker;
