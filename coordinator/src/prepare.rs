@@ -1,0 +1,193 @@
+//! Evaluates what a step needs before a worker is asked, and renders what its worker is sent. Fails closed: a step whose
+//! account or variable does not resolve is refused, and never runs with another identity. Knows nothing of workers or order.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use coordinator_core::input::{Prepared, Refusal};
+use proto::worker as wire;
+use shared::{
+    id::{DeploymentId, ExecutionId},
+    plan::{Condition, Step},
+    reason::{Fault, Reason},
+    template::Variables,
+};
+
+use self::{plan::Plan, surroundings::Surroundings, text::Texts};
+use crate::{registry, seal::Seal, store::Store};
+
+mod identity;
+pub(crate) mod plan;
+mod printing;
+mod scope;
+mod sealed_output;
+pub(crate) mod snapshot;
+mod source;
+mod spec;
+mod step_key;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use self::{spec::has_secret, step_key::step_key};
+
+/// Prepares steps. Clones share what it keeps of live deployments: their variables, in clear.
+#[derive(Clone)]
+pub struct Preparer {
+    store: Store,
+    seal: Seal,
+    files: PathBuf,
+    live: Arc<Mutex<HashMap<DeploymentId, Arc<Plan>>>>,
+}
+
+impl Preparer {
+    /// `files` is the folder of uploaded files, by their digests.
+    #[must_use]
+    pub fn new(store: Store, seal: Seal, files: PathBuf) -> Self {
+        Self { store, seal, files, live: Arc::default() }
+    }
+
+    /// Evaluates where a step may run and whether it runs at all, and renders it once, so that what is wrong with it is said
+    /// before a worker is asked.
+    ///
+    /// # Errors
+    /// A refusal that names the step and what it lacks, e.g. `VARIABLE_UNSET`, `ACCOUNT_UNRESOLVED`, `POOL_NOT_FOUND`.
+    pub async fn prepare(&self, deployment: DeploymentId, step: usize) -> Result<Prepared, Refusal> {
+        let ready = self.ready(deployment, step).await?;
+        let prepared = ready.prepared()?;
+        if prepared.condition {
+            ready.spec(&self.files).await?;
+        }
+        Ok(prepared)
+    }
+
+    /// What a worker is sent to run an attempt. Evaluated anew each time, so that a key changed meanwhile is the new one.
+    ///
+    /// # Errors
+    /// As [`Preparer::prepare`].
+    pub async fn spec(
+        &self,
+        deployment: DeploymentId,
+        step: usize,
+        execution: ExecutionId,
+        number: u32,
+    ) -> Result<wire::StepSpec, Refusal> {
+        let mut spec = self.ready(deployment, step).await?.spec(&self.files).await?;
+        tracing::debug!(%execution, number, "rendered a step");
+        spec.execution_id = execution.to_string();
+        spec.output_key = self.seal.output_key(execution).to_vec();
+        Ok(spec)
+    }
+
+    /// Forgets a deployment that has ended.
+    pub fn release(&self, deployment: DeploymentId) {
+        self.live().remove(&deployment);
+    }
+
+    /// Spares a deployment that is about to be stored the way back from the store.
+    pub(crate) fn keep(&self, plan: Plan) {
+        self.live().insert(plan.id, Arc::new(plan));
+    }
+
+    async fn ready(&self, deployment: DeploymentId, step: usize) -> Result<Ready, Refusal> {
+        let plan = self.plan(deployment).await.map_err(refusal)?;
+        if plan.process.steps.get(step).is_none() {
+            let sentence = format!("Deployment {deployment} has no step at position {step}.");
+            return Err(refusal(Fault::new(Reason::Internal, sentence)));
+        }
+        let around = self.surroundings(&plan, step).await.map_err(refusal)?;
+        let variables = scope::variables(&plan, step, &around);
+        let mut ready = Ready { plan, step, around, variables, pool: String::new() };
+        ready.pool = ready.evaluate_pool()?;
+        ready.variables.insert_literal("Octopus.WorkerPool.Name", &ready.pool, false);
+        Ok(ready)
+    }
+
+    async fn plan(&self, deployment: DeploymentId) -> Result<Arc<Plan>, Fault> {
+        if let Some(plan) = self.live().get(&deployment) {
+            return Ok(Arc::clone(plan));
+        }
+        let seal = self.seal.clone();
+        let plan = self.store.read(move |connection| Plan::read(connection, &seal, deployment)).await?;
+        let plan = Arc::new(plan);
+        self.live().insert(deployment, Arc::clone(&plan));
+        Ok(plan)
+    }
+
+    async fn surroundings(&self, plan: &Arc<Plan>, step: usize) -> Result<Surroundings, Fault> {
+        let (seal, plan) = (self.seal.clone(), Arc::clone(plan));
+        self.store.read(move |connection| Surroundings::read(connection, &seal, &plan, step)).await
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<DeploymentId, Arc<Plan>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A step and all that its texts may name.
+struct Ready {
+    plan: Arc<Plan>,
+    step: usize,
+    around: Surroundings,
+    variables: Variables,
+    pool: String,
+}
+
+impl Ready {
+    fn step(&self) -> &Step {
+        &self.plan.process.steps[self.step]
+    }
+
+    fn texts(&self) -> Texts<'_> {
+        Texts::new(&self.variables, &self.step().name, &self.plan.environment)
+    }
+
+    fn prepared(&self) -> Result<Prepared, Refusal> {
+        let (step, texts) = (self.step(), self.texts());
+        let condition = match &step.condition {
+            Condition::Expression(text) => texts.is_true(text)?,
+            Condition::Success | Condition::Failure | Condition::Always => true,
+        };
+        Ok(Prepared {
+            pool: self.pool.clone(),
+            requires: texts.public_map("label", &step.requires)?,
+            only_worker: self.plan.snapshot.only_worker,
+            locks: self.locks(&texts)?,
+            condition,
+        })
+    }
+
+    fn evaluate_pool(&self) -> Result<String, Refusal> {
+        let texts = self.texts();
+        let named = texts.public("pool", &self.step().pool)?;
+        let pool = if named.is_empty() { registry::pool::DEFAULT.to_owned() } else { named };
+        if self.around.pools.contains(&pool) {
+            return Ok(pool);
+        }
+        let fault = format!(
+            "its pool \"{pool}\" does not exist: make it with `longshore pool create`, or name one that `longshore pool list` shows."
+        );
+        Err(texts.refuse(Reason::PoolNotFound, &fault))
+    }
+
+    fn locks(&self, texts: &Texts<'_>) -> Result<BTreeSet<String>, Refusal> {
+        let evaluated = self.step().locks.iter().map(|lock| texts.public("lock", lock));
+        let mut locks = evaluated.collect::<Result<BTreeSet<_>, _>>()?;
+        locks.remove("");
+        Ok(locks)
+    }
+
+    async fn spec(&self, files: &Path) -> Result<wire::StepSpec, Refusal> {
+        let source = source::read(files, self.step(), &self.plan.process.files, &self.texts()).await?;
+        spec::render(self, source)
+    }
+}
+
+/// What a fault means for the step that met it.
+fn refusal(fault: Fault) -> Refusal {
+    Refusal { reason: fault.reason.code().into(), detail: fault.sentence }
+}

@@ -1,0 +1,50 @@
+//! All names that the texts of a step may use.
+
+use shared::{plan::VariableKind, template::Variables};
+
+use super::{plan::Plan, surroundings::Surroundings};
+use crate::registry::account;
+
+/// Ending of the name under which an account's secret key is found.
+pub(super) const SECRET_KEY: &str = ".SecretKey";
+
+/// Later ones win: nothing that a project declares can pose as what the system says.
+pub(super) fn variables(plan: &Plan, step: usize, around: &Surroundings) -> Variables {
+    let mut variables = Variables::new();
+    plan.snapshot.insert_into(&mut variables);
+    insert_accounts(plan, around, &mut variables);
+    // Outputs are data: `#{…}` in them stays as it is.
+    for output in &around.outputs {
+        let name = format!("Octopus.Action[{}].Output.{}", output.step, output.name);
+        variables.insert_literal(name, output.value.as_str(), output.sensitive);
+    }
+    for (name, value) in system(plan, step) {
+        variables.insert_literal(name, value, false);
+    }
+    variables
+}
+
+/// `AWS Account` and the two names below it; of an account that does not exist, nothing.
+fn insert_accounts(plan: &Plan, around: &Surroundings, variables: &mut Variables) {
+    for variable in plan.snapshot.variables.iter().filter(|variable| variable.kind == VariableKind::AwsAccount) {
+        let Some(keys) = around.accounts.get(variable.value.trim()) else { continue };
+        let name = &variable.name;
+        variables.insert_literal(name, account::slug(variable.value.trim()), false);
+        variables.insert_literal(format!("{name}.AccessKey"), &keys.access_key_id, false);
+        variables.insert_literal(format!("{name}{SECRET_KEY}"), keys.secret_access_key.as_str(), true);
+    }
+}
+
+fn system(plan: &Plan, index: usize) -> [(&'static str, String); 8] {
+    let step = &plan.process.steps[index];
+    [
+        ("Octopus.Deployment.Id", plan.id.to_string()),
+        ("Octopus.Deployment.Number", plan.number.to_string()),
+        ("Octopus.Deployment.CreatedBy", plan.created_by.clone()),
+        ("Octopus.Environment.Name", plan.environment.clone()),
+        ("Octopus.Project.Name", plan.project.clone()),
+        ("Octopus.Step.Name", step.name.clone()),
+        ("Octopus.Step.Number", (index + 1).to_string()),
+        ("Octopus.Action.Name", step.name.clone()),
+    ]
+}

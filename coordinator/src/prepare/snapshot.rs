@@ -1,0 +1,275 @@
+//! The variables of a deployment, resolved for its environment when it was made: what changes in the project afterwards does
+//! not reach it. Kept sealed as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    id::{DeploymentId, WorkerId},
+    plan::{Identity, Process, VariableKind},
+    reason::{Fault, Reason},
+    template::{TemplateError, Variables},
+};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::identity::variable_name;
+use crate::seal::{Place, Seal};
+
+/// What a deployment carries besides its process.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    /// One value a name, in order of name.
+    pub(crate) variables: Vec<Variable>,
+    /// Only this worker may run it, if set: how an account is tested from one.
+    pub(crate) only_worker: Option<WorkerId>,
+}
+
+/// A variable with its one value.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) kind: VariableKind,
+    pub(crate) value: String,
+}
+
+/// A variable of a project as it is declared: one of these a scope.
+pub(crate) struct Declared {
+    pub(crate) name: String,
+    pub(crate) kind: VariableKind,
+    /// Empty: all that no other value names.
+    pub(crate) environments: BTreeSet<String>,
+    /// None when it was never set.
+    pub(crate) value: Option<Zeroizing<String>>,
+}
+
+/// For which deployment variables are resolved.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) project: &'a str,
+    pub(crate) environment: &'a str,
+    pub(crate) process: &'a Process,
+}
+
+impl Snapshot {
+    /// A value scoped to the environment wins over the unscoped one, and what was asked for with the deployment over both.
+    ///
+    /// # Errors
+    /// [`Reason::VariableUnset`] naming every variable that has no value and every account variable that a step of this
+    /// environment needs; [`Reason::InvalidArgument`] for a prompted variable that is unknown, or is no text;
+    /// [`Reason::VariableCycle`] with the chain.
+    pub(crate) fn resolve(
+        target: Target<'_>,
+        declared: Vec<Declared>,
+        prompted: &BTreeMap<String, String>,
+    ) -> Result<Self, Fault> {
+        let mut by_name: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
+        for variable in declared {
+            by_name.entry(variable.name.to_lowercase()).or_default().push(variable);
+        }
+        let prompted = accept(target, &by_name, prompted)?;
+        let mut variables = Vec::new();
+        let mut unset = Vec::new();
+        for (key, values) in by_name {
+            let prompt = prompted.get(&key);
+            match choose(target.environment, values, prompt) {
+                Choice::Value(variable) => variables.push(variable),
+                Choice::Unset(name) => unset.push(format!("\"{name}\"")),
+                Choice::Elsewhere => {}
+            }
+        }
+        let snapshot = Self { variables, only_worker: None };
+        if !unset.is_empty() {
+            return Err(unset_fault(target, &unset));
+        }
+        snapshot.check_accounts(target)?;
+        snapshot.check_circles()?;
+        Ok(snapshot)
+    }
+
+    /// The variable of that name, whatever the case.
+    pub(crate) fn find(&self, name: &str) -> Option<&Variable> {
+        let wanted = name.to_lowercase();
+        self.variables.iter().find(|variable| variable.name.to_lowercase() == wanted)
+    }
+
+    /// # Errors
+    /// Those of [`Seal::seal`].
+    pub(crate) fn seal(&self, seal: &Seal, id: DeploymentId) -> Result<Vec<u8>, Fault> {
+        let text = Zeroizing::new(serde_json::to_vec(self).map_err(|error| {
+            Fault::new(Reason::Internal, format!("The variables of deployment {id} could not be written: {error}."))
+        })?);
+        seal.seal(place(&id.to_string()), &text)
+    }
+
+    /// # Errors
+    /// Those of [`Seal::open`].
+    pub(crate) fn open(seal: &Seal, id: DeploymentId, sealed: &[u8]) -> Result<Self, Fault> {
+        let text = seal.open(place(&id.to_string()), sealed)?;
+        // What serde says may quote what it read.
+        serde_json::from_slice(&text).map_err(|_| {
+            Fault::new(Reason::Internal, format!("The variables of deployment {id} are not readable: another version wrote them."))
+        })
+    }
+
+    /// A step that could only be refused later stops the deployment before it begins.
+    fn check_accounts(&self, target: Target<'_>) -> Result<(), Fault> {
+        let here = |environments: &[String]| {
+            environments.is_empty() || environments.iter().any(|name| name == target.environment)
+        };
+        let faults: Vec<String> = target
+            .process
+            .steps
+            .iter()
+            .filter(|step| here(&step.environments))
+            .filter_map(|step| match &step.aws.identity {
+                Identity::Account(name) if !self.names_account(variable_name(name)) => {
+                    Some(format!("step \"{}\" needs account variable \"{}\"", step.name, variable_name(name)))
+                }
+                _ => None,
+            })
+            .collect();
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::new(
+            Reason::VariableUnset,
+            format!(
+                "Project \"{}\" cannot be deployed to environment \"{environment}\": {}, which has no value in environment \
+                 \"{environment}\". Give it one for this environment in the project file; a step never falls back to its worker's \
+                 role.",
+                target.project,
+                faults.join(", "),
+                environment = target.environment,
+            ),
+        ))
+    }
+
+    fn names_account(&self, variable: &str) -> bool {
+        self.find(variable).is_some_and(|found| found.kind == VariableKind::AwsAccount && !found.value.trim().is_empty())
+    }
+
+    fn check_circles(&self) -> Result<(), Fault> {
+        let mut variables = Variables::new();
+        self.insert_into(&mut variables);
+        for variable in &self.variables {
+            match variables.evaluate_variable(&variable.name) {
+                Some(Err(error @ TemplateError::Cycle(_))) => {
+                    return Err(Fault::new(Reason::VariableCycle, error.to_string()));
+                }
+                Some(Err(error)) => {
+                    let sentence = format!("Variable \"{}\" cannot be evaluated: {error}", variable.name);
+                    return Err(Fault::new(Reason::InvalidArgument, sentence));
+                }
+                Some(Ok(_)) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Account variables come with their account, which is read when a step needs it.
+    pub(super) fn insert_into(&self, variables: &mut Variables) {
+        for variable in &self.variables {
+            match variable.kind {
+                VariableKind::Text => variables.insert(&variable.name, &variable.value, false),
+                VariableKind::Sensitive => variables.insert(&variable.name, &variable.value, true),
+                VariableKind::AwsAccount => {}
+            }
+        }
+    }
+}
+
+impl Drop for Variable {
+    fn drop(&mut self) {
+        if self.kind == VariableKind::Sensitive {
+            self.value.zeroize();
+        }
+    }
+}
+
+/// What a name has in an environment.
+enum Choice {
+    Value(Variable),
+    /// It is declared here and was never set.
+    Unset(String),
+    /// It has values in other environments only.
+    Elsewhere,
+}
+
+fn choose(environment: &str, values: Vec<Declared>, prompt: Option<&String>) -> Choice {
+    let name = values.first().map(|value| value.name.clone()).unwrap_or_default();
+    if let Some(value) = prompt {
+        return Choice::Value(Variable { name, kind: VariableKind::Text, value: value.clone() });
+    }
+    let (scoped, others): (Vec<_>, Vec<_>) =
+        values.into_iter().partition(|value| value.environments.contains(environment));
+    let chosen = scoped.into_iter().next().or_else(|| others.into_iter().find(|value| value.environments.is_empty()));
+    match chosen {
+        Some(Declared { name, kind, value: Some(value), .. }) => {
+            Choice::Value(Variable { name, kind, value: value.as_str().to_owned() })
+        }
+        Some(Declared { name, .. }) => Choice::Unset(name),
+        None => Choice::Elsewhere,
+    }
+}
+
+/// The prompted values by lower-case name, if all of them may be.
+fn accept(
+    target: Target<'_>,
+    declared: &BTreeMap<String, Vec<Declared>>,
+    prompted: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Fault> {
+    let refuse = |sentence: String| Err(Fault::new(Reason::InvalidArgument, sentence));
+    let mut accepted = BTreeMap::new();
+    for (name, value) in prompted {
+        let key = name.to_lowercase();
+        let Some(values) = declared.get(&key) else {
+            return refuse(format!(
+                "Project \"{}\" has no variable \"{name}\": `longshore variable list {0}` shows those it has.",
+                target.project
+            ));
+        };
+        if values.iter().any(|value| value.kind == VariableKind::Sensitive) {
+            return refuse(format!(
+                "Variable \"{name}\" is sensitive and cannot be given with a deployment: set it with `longshore variable set`."
+            ));
+        }
+        if values.iter().any(|value| value.kind == VariableKind::AwsAccount) {
+            return refuse(format!(
+                "Variable \"{name}\" names an account and cannot be given with a deployment: whose credentials a step has is the \
+                 project's to say."
+            ));
+        }
+        if value.len() > shared::limits::VARIABLE_BYTES {
+            return refuse(format!(
+                "Variable \"{name}\" has {} bytes; at most {} are allowed.",
+                value.len(),
+                shared::limits::VARIABLE_BYTES
+            ));
+        }
+        if accepted.insert(key, value.clone()).is_some() {
+            return refuse(format!("Variable \"{name}\" is given twice: case does not matter in names."));
+        }
+    }
+    Ok(accepted)
+}
+
+fn unset_fault(target: Target<'_>, unset: &[String]) -> Fault {
+    let (what, set) = match unset {
+        [_] => ("Variable", "it"),
+        _ => ("Variables", "each of them"),
+    };
+    Fault::new(
+        Reason::VariableUnset,
+        format!(
+            "{what} {} of project \"{}\" {} no value in environment \"{}\": set {set} with `longshore variable set {1} NAME`.",
+            unset.join(", "),
+            target.project,
+            if unset.len() == 1 { "has" } else { "have" },
+            target.environment,
+        ),
+    )
+}
+
+fn place(id: &str) -> Place<'_> {
+    Place { kind: "deployment", id, field: "variables", version: 1 }
+}

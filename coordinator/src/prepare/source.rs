@@ -1,0 +1,65 @@
+//! The text of a script or template: in the process itself, or in an uploaded file.
+
+use std::path::{Path, PathBuf};
+
+use coordinator_core::input::Refusal;
+use shared::{
+    limits,
+    plan::{Action, File, Source, Step},
+    reason::Reason,
+};
+
+use super::text::Texts;
+
+/// Reads the text of a step's action; nothing for one that has none.
+///
+/// # Errors
+/// `FILE_MISSING` when the file is not among the uploaded ones, `INVALID_FILE` when it is not UTF-8 or too large.
+pub(super) async fn read(
+    files: &Path,
+    step: &Step,
+    listed: &[File],
+    texts: &Texts<'_>,
+) -> Result<Option<String>, Refusal> {
+    match &step.action {
+        Action::Script(script) => text(files, &script.source, listed, ("script", limits::SCRIPT_BYTES), texts).await.map(Some),
+        Action::DeployStack(stack) => {
+            text(files, &stack.template, listed, ("template", limits::TEMPLATE_BYTES), texts).await.map(Some)
+        }
+        Action::CheckIdentity => Ok(None),
+    }
+}
+
+async fn text(
+    files: &Path,
+    source: &Source,
+    listed: &[File],
+    (what, max): (&str, usize),
+    texts: &Texts<'_>,
+) -> Result<String, Refusal> {
+    let path = match source {
+        Source::Body(text) => return Ok(text.clone()),
+        Source::File(path) => path,
+    };
+    let missing = |why: String| {
+        let fault = format!("its {what} file \"{path}\" {why}. Apply the project again, which uploads it.");
+        texts.refuse(Reason::FileMissing, &fault)
+    };
+    let file = listed.iter().find(|file| &file.path == path);
+    let file = file.ok_or_else(|| missing("is not among the project's files".into()))?;
+    if file.size > max as u64 {
+        let fault = format!("its {what} file \"{path}\" has {} bytes; at most {max} are allowed.", file.size);
+        return Err(texts.refuse(Reason::InvalidFile, &fault));
+    }
+    let bytes = tokio::fs::read(location(files, &file.sha256)).await.map_err(|error| missing(format!("cannot be read: {error}")))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let fault = format!("its {what} file \"{path}\" is not UTF-8 (byte {at} is the first that is not). Save it as UTF-8.");
+        texts.refuse(Reason::InvalidFile, &fault)
+    })
+}
+
+/// Files are kept by digest, in folders of its first two digits.
+fn location(files: &Path, sha256: &str) -> PathBuf {
+    files.join(sha256.get(..2).unwrap_or_default()).join(sha256)
+}

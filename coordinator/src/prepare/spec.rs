@@ -1,0 +1,219 @@
+//! Renders what a worker is sent to run a step.
+
+use std::collections::{BTreeMap, HashMap};
+
+use coordinator_core::input::Refusal;
+use prost::Message;
+use proto::{
+    deployment::log_frame::Level,
+    worker::{
+        CheckIdentityAction, DeployStackAction, PreambleLine, ScriptAction, SpecFile, SpecVariable, StepSpec, aws_spec,
+        step_spec,
+    },
+};
+use shared::{
+    limits,
+    plan::{Action, DeployStack, File, Identity, Script, Shell, Source},
+    reason::Reason,
+    template::{Evaluated, Variables},
+};
+
+use super::{
+    Ready, identity, printing,
+    scope::SECRET_KEY,
+    step_key,
+    text::Texts,
+};
+
+/// 64 KiB of a message are left for what is around the step.
+const SPEC_BYTES: usize = limits::MESSAGE_BYTES - (64 << 10);
+
+/// Whether a worker must fetch it instead of finding it in its offer.
+#[must_use]
+pub fn has_secret(spec: &StepSpec) -> bool {
+    let of_account = |aws: &proto::worker::AwsSpec| aws.source() == aws_spec::Source::Account;
+    spec.variables.iter().any(|variable| variable.sensitive)
+        || !spec.mask_values.is_empty()
+        || spec.aws.as_ref().is_some_and(of_account)
+}
+
+/// All of a step but its attempt. `source` is the text of its script or template.
+pub(super) fn render(ready: &Ready, source: Option<String>) -> Result<StepSpec, Refusal> {
+    let texts = ready.texts();
+    let aws = identity::spec(ready)?;
+    let rendered = match &ready.step().action {
+        Action::Script(script) => self::script(ready, script, source.unwrap_or_default())?,
+        Action::DeployStack(stack) => deploy_stack(ready, stack, source.unwrap_or_default())?,
+        Action::CheckIdentity => Rendered::of(step_spec::Action::CheckIdentity(CheckIdentityAction {})),
+    };
+    let mask_values = mask_values(&ready.variables, &rendered);
+    let mut preamble = printing::preamble(&texts);
+    preamble.extend(rendered.warning);
+    let spec = StepSpec {
+        step_name: ready.step().name.clone(),
+        mask_values,
+        action: Some(rendered.action),
+        variables: rendered.variables,
+        aws,
+        files: rendered.files,
+        preamble,
+        ..StepSpec::default()
+    };
+    within_limits(&texts, spec)
+}
+
+/// An action, and what goes with it.
+struct Rendered {
+    action: step_spec::Action,
+    variables: Vec<SpecVariable>,
+    files: Vec<SpecFile>,
+    warning: Option<PreambleLine>,
+    /// Texts of the action in which a secret took part.
+    secret_texts: Vec<String>,
+}
+
+impl Rendered {
+    fn of(action: step_spec::Action) -> Self {
+        Self { action, variables: Vec::new(), files: Vec::new(), warning: None, secret_texts: Vec::new() }
+    }
+}
+
+fn script(ready: &Ready, script: &Script, source: String) -> Result<Rendered, Refusal> {
+    let evaluated = if script.substitute {
+        ready.texts().loose("script", &source)?
+    } else {
+        Evaluated { text: source.clone(), undefined: Vec::new(), sensitive: false }
+    };
+    let (shell, ending) = match script.shell {
+        Shell::Bash => ("bash", "sh"),
+        Shell::Python => ("python", "py"),
+    };
+    let name = match &script.source {
+        Source::Body(_) => format!("script.{ending}"),
+        Source::File(path) => path.clone(),
+    };
+    let warning = (!evaluated.undefined.is_empty()).then(|| undefined_warning(&evaluated.undefined));
+    let mut secret_texts = Vec::new();
+    let body = noted(evaluated, &mut secret_texts);
+    Ok(Rendered {
+        variables: script_variables(ready, &source)?,
+        files: ready.plan.process.files.iter().map(spec_file).collect(),
+        warning,
+        secret_texts,
+        ..Rendered::of(step_spec::Action::Script(ScriptAction { shell: shell.into(), body, name }))
+    })
+}
+
+fn noted(evaluated: Evaluated, secret_texts: &mut Vec<String>) -> String {
+    if evaluated.sensitive {
+        secret_texts.push(evaluated.text.clone());
+    }
+    evaluated.text
+}
+
+/// All variables, evaluated. A secret key stays here unless the step runs with that account, or its script names the key.
+fn script_variables(ready: &Ready, source: &str) -> Result<Vec<SpecVariable>, Refusal> {
+    let texts = ready.texts();
+    let source = source.to_lowercase();
+    let own = match &ready.step().aws.identity {
+        Identity::Account(variable) => format!("{}{SECRET_KEY}", identity::variable_name(variable)).to_lowercase(),
+        _ => String::new(),
+    };
+    let mut variables = Vec::new();
+    for variable in ready.variables.iter() {
+        let key = variable.name.to_lowercase();
+        let is_key = is_secret_key(ready, &key);
+        if is_key && key != own && !source.contains(&key) {
+            continue;
+        }
+        let Some(evaluated) = ready.variables.evaluate_variable(&variable.name) else { continue };
+        let evaluated = evaluated.map_err(|error| texts.not_evaluated(&format!("variable \"{}\"", variable.name), &error))?;
+        variables.push(SpecVariable { name: variable.name.clone(), value: evaluated.text, sensitive: evaluated.sensitive });
+    }
+    Ok(variables)
+}
+
+fn is_secret_key(ready: &Ready, key: &str) -> bool {
+    let ending = SECRET_KEY.to_lowercase();
+    key.strip_suffix(&ending)
+        .and_then(|account| ready.plan.snapshot.find(account))
+        .is_some_and(|variable| variable.kind == shared::plan::VariableKind::AwsAccount)
+}
+
+fn deploy_stack(ready: &Ready, stack: &DeployStack, template: String) -> Result<Rendered, Refusal> {
+    let texts = ready.texts();
+    let mut secret_texts = Vec::new();
+    let action = DeployStackAction {
+        stack: texts.public("stack", &stack.stack)?,
+        template,
+        parameters: values(&texts, "parameter", &stack.parameters, &mut secret_texts)?,
+        capabilities: stack.capabilities.clone(),
+        tags: values(&texts, "tag", &stack.tags, &mut secret_texts)?,
+        client_request_token: step_key(ready.plan.id, ready.step),
+    };
+    Ok(Rendered { secret_texts, ..Rendered::of(step_spec::Action::DeployStack(action)) })
+}
+
+fn values(
+    texts: &Texts<'_>,
+    what: &str,
+    from: &BTreeMap<String, String>,
+    secret_texts: &mut Vec<String>,
+) -> Result<HashMap<String, String>, Refusal> {
+    let evaluate = |(name, text): (&String, &String)| {
+        let evaluated = texts.whole(&format!("{what} \"{name}\""), text)?;
+        Ok((name.clone(), noted(evaluated, secret_texts)))
+    };
+    from.iter().map(evaluate).collect()
+}
+
+/// The secrets that are in what is sent without being sent as variables: part of a parameter, or of another variable.
+fn mask_values(variables: &Variables, rendered: &Rendered) -> Vec<String> {
+    let sent = |name: &str| rendered.variables.iter().any(|variable| variable.name == name);
+    let secret_texts: Vec<&str> = rendered
+        .secret_texts
+        .iter()
+        .map(String::as_str)
+        .chain(rendered.variables.iter().filter(|variable| variable.sensitive).map(|variable| variable.value.as_str()))
+        .collect();
+    if secret_texts.is_empty() {
+        return Vec::new();
+    }
+    let withheld = variables.iter().filter(|variable| variable.sensitive && !sent(&variable.name));
+    let values = withheld.filter_map(|variable| variables.evaluate_variable(&variable.name)?.ok());
+    values
+        .map(|value| value.text)
+        .filter(|value| !value.is_empty() && secret_texts.iter().any(|text| text.contains(value.as_str())))
+        .collect()
+}
+
+fn undefined_warning(names: &[String]) -> PreambleLine {
+    let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+    let text = format!(
+        "The script names variables without a value; they stay in it as they are: {}. Write ##{{ for a #{{ that is meant.",
+        quoted.join(", ")
+    );
+    printing::line(Level::Warning, text)
+}
+
+fn spec_file(file: &File) -> SpecFile {
+    SpecFile {
+        path: file.path.clone(),
+        sha256: file.sha256.clone(),
+        // 64 MiB at most.
+        size: i64::try_from(file.size).unwrap_or(i64::MAX),
+        executable: file.executable,
+    }
+}
+
+fn within_limits(texts: &Texts<'_>, spec: StepSpec) -> Result<StepSpec, Refusal> {
+    let size = spec.encoded_len();
+    if size <= SPEC_BYTES {
+        return Ok(spec);
+    }
+    let fault = format!(
+        "its script and its variables have {size} bytes together; at most {SPEC_BYTES} fit one message to a worker. Move large \
+         values into a file of the project."
+    );
+    Err(texts.refuse(Reason::StepTooLarge, &fault))
+}
