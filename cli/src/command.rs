@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn describe(command: &mut clap::Command, name: &str, text: &mut String) {
-        text.push_str(&format!("── {name}\n{}\n", command.render_long_help()));
+        text.push_str(&format!("── {name}\n{}\n", command.render_help()));
         for below in command.get_subcommands_mut() {
             let name = format!("{name} {}", below.get_name());
             describe(below, &name, text);

@@ -16,10 +16,25 @@ use crate::{failure::Failure, sanitise, view::View};
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Screen {
     /// Form of the answer
-    #[arg(long, short, global = true, value_enum, default_value_t = Format::Table, value_name = "FORM")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_enum,
+        default_value_t = Format::Table,
+        value_name = "FORM",
+        help_heading = "Answer"
+    )]
     pub(crate) output: Format,
     /// When to use colour; NO_COLOR is honoured
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Color::Auto,
+        value_name = "WHEN",
+        help_heading = "Answer"
+    )]
     color: Color,
 }
 
