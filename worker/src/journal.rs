@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use shared::id::ExecutionId;
 use tokio::sync::watch;
 use tracing::{error, info};
 use worker_core::{Memory, Record};
@@ -57,13 +58,14 @@ pub struct Opened {
 }
 
 impl Journal {
-    /// Opens or makes the journal in a folder, and writes down that an agent started under this boot id.
+    /// Opens or makes the journal in a folder, and writes down that an agent started under this boot id. An attempt in
+    /// `started` that no record tells of proves that records are lost: it is taken up, under a new id.
     ///
     /// # Errors
     /// When the folder cannot be read or written.
-    pub fn open(folder: &Path, boot_id: &str) -> io::Result<Opened> {
+    pub fn open(folder: &Path, boot_id: &str, started: &[ExecutionId]) -> io::Result<Opened> {
         std::fs::create_dir_all(folder)?;
-        let Found { id, mut memory, lost } = segment::read(folder)?;
+        let Found { id, mut memory, lost } = adopt(segment::read(folder)?, started);
         match &lost {
             Some(why) => error!(error = why, "journal damaged; it begins anew under another id"),
             None => info!(journal_id = id, held = memory.held.len(), "journal read"),
@@ -110,6 +112,18 @@ impl Drop for Journal {
             let _ = thread.join();
         }
     }
+}
+
+/// Takes up what started and is in no record.
+fn adopt(mut found: Found, started: &[ExecutionId]) -> Found {
+    for execution in started {
+        if !found.memory.knows(*execution) {
+            found.memory.adopt(*execution);
+            found.id = segment::new_id();
+            found.lost.get_or_insert_with(|| format!("attempt {execution} has files and no record"));
+        }
+    }
+    found
 }
 
 /// The thread that owns the file.

@@ -215,6 +215,7 @@ impl Attempt {
         match self.phase {
             Phase::Accepting | Phase::Accepted => {
                 self.granted = true;
+                effects.push(Effect::AllowCredentials(self.execution));
                 self.start_if_ready(effects);
             }
             _ => self.restate(effects),
@@ -304,6 +305,14 @@ impl Attempt {
         if !self.phase.may_be_alive() {
             return;
         }
+        let begins = self.phase == Phase::Starting && finding != Finding::NeverStarted;
+        self.on_finding(finding, effects);
+        if begins {
+            effects.push(Effect::Stream { execution: self.execution, from: 0 });
+        }
+    }
+
+    fn on_finding(&mut self, finding: Finding, effects: &mut Vec<Effect>) {
         match finding {
             Finding::Alive if self.phase == Phase::Running => {}
             Finding::Alive => {

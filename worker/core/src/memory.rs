@@ -171,6 +171,12 @@ impl Memory {
         self.hold(execution, Terms::default(), Stage::Intent);
     }
 
+    /// Whether any record tells of an attempt, or told lately.
+    #[must_use]
+    pub fn knows(&self, execution: ExecutionId) -> bool {
+        self.held.contains_key(&execution) || self.fences.iter().any(|fence| fence.execution == execution)
+    }
+
     fn hold(&mut self, execution: ExecutionId, terms: Terms, stage: Stage) {
         self.hwm = self.hwm.max(terms.seq);
         self.held.insert(execution, Held { terms, stage });

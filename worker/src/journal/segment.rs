@@ -50,7 +50,7 @@ pub(super) fn read(folder: &Path) -> io::Result<Found> {
     Ok(Found { id: new_id(), memory, lost: Some(why) })
 }
 
-fn new_id() -> String {
+pub(super) fn new_id() -> String {
     Uuid::new_v4().simple().to_string()
 }
 

@@ -80,14 +80,14 @@ fn a_flipped_byte_is_damage_unless_it_is_in_the_last_batch() {
 #[test]
 fn what_was_appended_is_there_again_under_the_same_id() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut opened = Journal::open(folder.path(), "boot").expect("opens");
+    let mut opened = Journal::open(folder.path(), "boot", &[]).expect("opens");
     let id = opened.journal.id().to_owned();
     opened.journal.append(accepted(1));
     let last = opened.journal.append(Record::Intent { execution: execution(1) });
     wait_for(&opened.journal, last);
     drop(opened);
 
-    let again = Journal::open(folder.path(), "boot").expect("opens");
+    let again = Journal::open(folder.path(), "boot", &[]).expect("opens");
     assert_eq!(again.journal.id(), id);
     assert_eq!(again.memory.held[&execution(1)].stage, Stage::Intent);
     assert_eq!(again.memory.hwm, AssignSeq(1));
@@ -97,11 +97,11 @@ fn what_was_appended_is_there_again_under_the_same_id() {
 #[test]
 fn a_lazy_record_is_durable_after_the_journal_is_closed() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut opened = Journal::open(folder.path(), "boot").expect("opens");
+    let mut opened = Journal::open(folder.path(), "boot", &[]).expect("opens");
     opened.journal.append(accepted(1));
     opened.journal.append(Record::Forgotten { execution: execution(1) });
     drop(opened);
-    let again = Journal::open(folder.path(), "boot").expect("opens");
+    let again = Journal::open(folder.path(), "boot", &[]).expect("opens");
     assert!(again.memory.held.is_empty());
     assert_eq!(again.memory.fences.len(), 1);
 }
@@ -109,7 +109,7 @@ fn a_lazy_record_is_durable_after_the_journal_is_closed() {
 #[test]
 fn a_full_segment_becomes_a_snapshot_and_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut opened = Journal::open(folder.path(), "boot").expect("opens");
+    let mut opened = Journal::open(folder.path(), "boot", &[]).expect("opens");
     let evidence = "x".repeat(50_000);
     let mut last = 0;
     for n in 1..=3 * segment::CAPACITY / 50_000 {
@@ -121,7 +121,7 @@ fn a_full_segment_becomes_a_snapshot_and_loses_nothing() {
     drop(opened);
     let size = std::fs::metadata(folder.path().join("journal")).expect("a file").len();
     assert_eq!(size, segment::CAPACITY);
-    let again = Journal::open(folder.path(), "boot").expect("opens");
+    let again = Journal::open(folder.path(), "boot", &[]).expect("opens");
     assert_eq!(again.memory.hwm, AssignSeq(3 * segment::CAPACITY as i64 / 50_000));
     assert!(again.memory.held.is_empty());
 }
@@ -129,7 +129,7 @@ fn a_full_segment_becomes_a_snapshot_and_loses_nothing() {
 #[test]
 fn a_damaged_journal_begins_anew_and_says_why() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut opened = Journal::open(folder.path(), "boot").expect("opens");
+    let mut opened = Journal::open(folder.path(), "boot", &[]).expect("opens");
     let id = opened.journal.id().to_owned();
     for n in 1..4 {
         let number = opened.journal.append(accepted(n));
@@ -141,16 +141,35 @@ fn a_damaged_journal_begins_anew_and_says_why() {
     bytes[HEADER + 30] ^= 1;
     std::fs::write(&path, bytes).expect("written");
 
-    let again = Journal::open(folder.path(), "boot").expect("opens");
+    let again = Journal::open(folder.path(), "boot", &[]).expect("opens");
     assert_ne!(again.journal.id(), id);
     assert!(again.lost.expect("a reason").contains("unreadable"));
     assert!(folder.path().join("journal.damaged").exists());
 }
 
 #[test]
+fn files_without_a_record_mean_that_the_journal_lost_something() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut opened = Journal::open(folder.path(), "boot", &[]).expect("opens");
+    let id = opened.journal.id().to_owned();
+    opened.journal.append(accepted(1));
+    opened.journal.append(accepted(2));
+    opened.journal.append(Record::Forgotten { execution: execution(2) });
+    drop(opened);
+    let whole = Journal::open(folder.path(), "boot", &[execution(1), execution(2)]).expect("opens");
+    assert_eq!((whole.journal.id(), whole.lost.clone()), (id.as_str(), None));
+    drop(whole);
+
+    let found = Journal::open(folder.path(), "boot", &[execution(3)]).expect("opens");
+    assert_ne!(found.journal.id(), id);
+    assert_eq!(found.memory.held[&execution(3)].stage, Stage::Intent);
+    assert!(found.lost.expect("a reason").contains(&execution(3).to_string()));
+}
+
+#[test]
 fn no_durability_is_claimed_after_the_folder_is_gone() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut opened = Journal::open(folder.path(), "boot").expect("opens");
+    let mut opened = Journal::open(folder.path(), "boot", &[]).expect("opens");
     std::fs::remove_dir_all(folder.path()).expect("removed");
     // Beyond one segment's capacity, so that it must be replaced.
     let mut last = 0;

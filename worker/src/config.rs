@@ -1,0 +1,212 @@
+//! What the agent is told: flags win over the environment, the environment over the TOML file, that over the defaults.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use shared::limits;
+
+use crate::failure::{Exit, Failure};
+
+/// Where everything is kept unless told otherwise.
+const DATA_DIR: &str = "./longshore-worker-data";
+
+/// What `run` can be told by flags and environment.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Options {
+    /// TOML file with any of the settings below (with _ instead of -).
+    #[arg(long, env = "LONGSHORE_WORKER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder for identity, journal and logs; on a local disk [default: ./longshore-worker-data].
+    #[arg(long, env = "LONGSHORE_WORKER_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Folder in memory (tmpfs) for what is secret [default: /run/longshore-worker, else below /dev/shm].
+    #[arg(long, env = "LONGSHORE_WORKER_RUNTIME_DIR", value_name = "DIR")]
+    runtime_dir: Option<PathBuf>,
+    /// Steps that may run at once, 1 to 64 [default: two a core].
+    #[arg(long, env = "LONGSHORE_WORKER_SLOTS", value_name = "N")]
+    slots: Option<u32>,
+    /// Where AWS is, if it is not where AWS says it is.
+    #[arg(long, env = "LONGSHORE_WORKER_AWS_ENDPOINT_URL", value_name = "URL")]
+    aws_endpoint_url: Option<String>,
+    /// Where the instance metadata service is [default: AWS_EC2_METADATA_SERVICE_ENDPOINT, else http://169.254.169.254].
+    #[arg(long, env = "LONGSHORE_WORKER_METADATA_ENDPOINT", value_name = "URL")]
+    metadata_endpoint: Option<String>,
+    /// AWS region of steps that name none [default: that of the instance].
+    #[arg(long, env = "LONGSHORE_WORKER_REGION", value_name = "REGION")]
+    region: Option<String>,
+    /// Join with the join string in this file first, if this worker has not joined yet.
+    #[arg(long, env = "LONGSHORE_WORKER_JOIN_STRING_FILE", value_name = "FILE")]
+    join_string_file: Option<PathBuf>,
+    /// One JSON object a line instead of text.
+    #[arg(long, env = "LONGSHORE_WORKER_LOG_JSON")]
+    log_json: bool,
+}
+
+/// Where everything is kept.
+#[derive(Args, Clone, Debug)]
+pub struct DataDir {
+    /// Folder for identity, journal and logs.
+    #[arg(long, env = "LONGSHORE_WORKER_DATA_DIR", value_name = "DIR", default_value = DATA_DIR)]
+    pub data_dir: PathBuf,
+}
+
+/// The same settings, as a TOML file has them.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data_dir: Option<PathBuf>,
+    runtime_dir: Option<PathBuf>,
+    slots: Option<u32>,
+    aws_endpoint_url: Option<String>,
+    metadata_endpoint: Option<String>,
+    region: Option<String>,
+    join_string_file: Option<PathBuf>,
+    log_json: Option<bool>,
+}
+
+/// What holds, after everything was looked at. Has no secret in it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Config {
+    /// Folder for identity, journal and logs.
+    pub data_dir: PathBuf,
+    /// Folder in memory; none means one is looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime_dir: Option<PathBuf>,
+    /// Steps at once, 1 to 64.
+    pub slots: u32,
+    /// Where AWS is, if not where it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws_endpoint_url: Option<String>,
+    /// Where instance metadata is, if not where AWS says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata_endpoint: Option<String>,
+    /// Region of steps that name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Where a join string lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join_string_file: Option<PathBuf>,
+    /// Log as JSON.
+    pub log_json: bool,
+}
+
+impl Config {
+    /// Puts flags, environment, file and defaults together.
+    ///
+    /// # Errors
+    /// With exit code 64, when the file cannot be read or a value is out of range.
+    pub fn resolve(options: Options, aws_metadata_endpoint: Option<String>) -> Result<Self, Failure> {
+        let file = options.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let config = Self {
+            data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| DATA_DIR.into()),
+            runtime_dir: options.runtime_dir.or(file.runtime_dir),
+            slots: options.slots.or(file.slots).unwrap_or_else(default_slots),
+            aws_endpoint_url: options.aws_endpoint_url.or(file.aws_endpoint_url),
+            metadata_endpoint: options.metadata_endpoint.or(file.metadata_endpoint).or(aws_metadata_endpoint),
+            region: options.region.or(file.region),
+            join_string_file: options.join_string_file.or(file.join_string_file),
+            log_json: options.log_json || file.log_json.unwrap_or(false),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// As a TOML file that would say the same.
+    ///
+    /// # Errors
+    /// When a path is not UTF-8.
+    pub fn to_toml(&self) -> Result<String, Failure> {
+        toml::to_string(self)
+            .map_err(|error| Failure::new(Exit::Usage, format!("The configuration cannot be shown: {error}.")))
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        if !(1..=limits::MAX_SLOTS).contains(&self.slots) {
+            return Err(usage(format!("slots is {}: it must be between 1 and {}.", self.slots, limits::MAX_SLOTS)));
+        }
+        for (name, url) in
+            [("aws-endpoint-url", &self.aws_endpoint_url), ("metadata-endpoint", &self.metadata_endpoint)]
+        {
+            let sound = url.as_deref().is_none_or(|url| {
+                url.parse::<http::Uri>().is_ok_and(|uri| {
+                    uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https"))
+                })
+            });
+            if !sound {
+                return Err(usage(format!("{name} must be a URL like http://127.0.0.1:4566.")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<File, Failure> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| usage(format!("The configuration file {} cannot be read: {error}.", path.display())))?;
+    toml::from_str(&text).map_err(|error| {
+        let sentence = format!("The configuration file {} is wrong: {}", path.display(), error.to_string().trim_end());
+        usage(sentence)
+    })
+}
+
+fn default_slots() -> u32 {
+    let cores = available_parallelism().map_or(1, usize::from);
+    u32::try_from(2 * cores).unwrap_or(limits::MAX_SLOTS).min(limits::MAX_SLOTS)
+}
+
+fn usage(sentence: String) -> Failure {
+    Failure::new(Exit::Usage, sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, Options) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("worker.toml");
+        fs::write(&path, text).expect("written");
+        (folder, Options { config: Some(path), ..Options::default() })
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let (_folder, mut options) = file("slots = 3\nregion = \"eu-west-1\"\n");
+        options.region = Some("us-east-1".into());
+        let config = Config::resolve(options, Some("http://127.0.0.1:1".into())).expect("sound");
+        assert_eq!((config.slots, config.region.as_deref()), (3, Some("us-east-1")));
+        assert_eq!(config.data_dir, PathBuf::from(DATA_DIR));
+        assert_eq!(config.metadata_endpoint.as_deref(), Some("http://127.0.0.1:1"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let (_folder, options) = file("slots = 3\nslotz = 4\n");
+        let failure = Config::resolve(options, None).expect_err("refused");
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.sentence.contains("slotz") && failure.sentence.contains("line 2"), "{failure}");
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused() {
+        for slots in [0, 65] {
+            let options = Options { slots: Some(slots), ..Options::default() };
+            assert_eq!(Config::resolve(options, None).expect_err("refused").exit, Exit::Usage);
+        }
+        let options = Options { aws_endpoint_url: Some("localhost".into()), ..Options::default() };
+        assert!(Config::resolve(options, None).expect_err("refused").sentence.contains("aws-endpoint-url"));
+    }
+
+    #[test]
+    fn what_is_printed_says_the_same_when_it_is_read() {
+        let options = Options { slots: Some(7), region: Some("eu-west-1".into()), ..Options::default() };
+        let config = Config::resolve(options, None).expect("sound");
+        let (_folder, options) = file(&config.to_toml().expect("printable"));
+        assert_eq!(Config::resolve(options, None).expect("sound"), config);
+    }
+}

@@ -1,0 +1,183 @@
+//! Whose AWS credentials a step has: an account's, sent by the coordinator, or this instance's own role, read from its
+//! metadata service (version 2 only). Decided by the step's word alone: what cannot be had is a refusal, never another
+//! source. Nothing here touches AWS for a step without AWS identity.
+
+mod caller;
+mod metadata;
+pub mod refresh;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use proto::worker::{AwsSpec, Credentials, StepIdentity};
+
+use crate::{config::Config, exec_dir::Refusal};
+
+use caller::Callers;
+use metadata::Metadata;
+
+/// Everything about AWS that the agent knows. Clients are made when they are first needed: a worker that never runs an AWS
+/// step does not pay for them.
+#[derive(Debug)]
+pub struct Aws {
+    endpoint_url: Option<String>,
+    region: Option<String>,
+    metadata: Metadata,
+    callers: Callers,
+}
+
+impl Aws {
+    /// Knows where AWS and the metadata service are; asks neither.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            endpoint_url: config.aws_endpoint_url.clone(),
+            region: config.region.clone(),
+            metadata: Metadata::new(config.metadata_endpoint.as_deref()),
+            callers: Callers::default(),
+        }
+    }
+
+    /// Where AWS is, if not where it says.
+    #[must_use]
+    pub fn endpoint_url(&self) -> &str {
+        self.endpoint_url.as_deref().unwrap_or_default()
+    }
+
+    /// Credentials of this instance's role.
+    ///
+    /// # Errors
+    /// A refusal that says which of it is missing: metadata service, role, credentials.
+    pub async fn role_credentials(&self) -> Result<Credentials, Refusal> {
+        self.metadata.credentials().await
+    }
+
+    /// The step's region: its own, else the worker's, else the instance's.
+    ///
+    /// # Errors
+    /// A refusal when none of them is known.
+    pub async fn region(&self, spec: &AwsSpec) -> Result<String, Refusal> {
+        if !spec.region.is_empty() {
+            return Ok(spec.region.clone());
+        }
+        match &self.region {
+            Some(region) => Ok(region.clone()),
+            None => self.metadata.region().await,
+        }
+    }
+
+    /// Who AWS says the credentials are, as the step's identity.
+    ///
+    /// # Errors
+    /// A refusal in AWS's words when it knows them not, or cannot be reached.
+    pub async fn identify(
+        &self,
+        credentials: &Credentials,
+        region: &str,
+        source: String,
+    ) -> Result<StepIdentity, Refusal> {
+        let caller = self.callers.identify(credentials, region, self.endpoint_url.as_deref(), &source).await?;
+        Ok(StepIdentity {
+            account: caller.account,
+            arn: caller.arn,
+            region: region.into(),
+            source,
+            expires_at: credentials.expires_at,
+        })
+    }
+
+    /// Who AWS says this instance's role is; none when it has none or AWS cannot be asked.
+    pub async fn own_identity(&self) -> Option<StepIdentity> {
+        let credentials = self.role_credentials().await.ok()?;
+        let region = self.region(&AwsSpec::default()).await.ok()?;
+        self.identify(&credentials, &region, WORKER_ROLE.into()).await.ok()
+    }
+}
+
+/// How the log calls the instance's own role.
+pub const WORKER_ROLE: &str = "worker-role";
+
+/// Checks what the step expects against what AWS said.
+///
+/// # Errors
+/// A refusal that says both.
+pub fn check_expectations(spec: &AwsSpec, found: &StepIdentity) -> Result<(), Refusal> {
+    let role = role_of(&found.arn);
+    let checks = [
+        ("AWS account", spec.expect_account.as_str(), found.account.as_str()),
+        ("role", spec.expect_role.as_str(), role),
+        ("region", spec.expect_region.as_str(), found.region.as_str()),
+    ];
+    for (what, expected, is) in checks {
+        if !expected.is_empty() && expected != is {
+            let is = if is.is_empty() { "none" } else { is };
+            return Err(refusal(
+                "EXPECTATION_NOT_MET",
+                format!(
+                    "The step expects the {what} {expected}, and here it would run with the {what} {is} (as {}). Nothing was started.",
+                    found.arn
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The role in `arn:aws:sts::123456789012:assumed-role/NAME/session`; empty for anybody who is no role.
+fn role_of(arn: &str) -> &str {
+    let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
+    let mut parts = resource.split('/');
+    match (parts.next(), parts.next()) {
+        (Some("assumed-role"), Some(role)) => role,
+        _ => "",
+    }
+}
+
+/// How long credentials are still good; none for long-lived keys.
+#[must_use]
+pub fn time_left(credentials: &Credentials, now: SystemTime) -> Option<Duration> {
+    let ends = u64::try_from(credentials.expires_at).ok().filter(|ends| *ends > 0)?;
+    Some((UNIX_EPOCH + Duration::from_secs(ends)).duration_since(now).unwrap_or_default())
+}
+
+pub(crate) fn refusal(reason: &str, detail: impl Into<String>) -> Refusal {
+    Refusal { reason: reason.into(), detail: detail.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found() -> StepIdentity {
+        StepIdentity {
+            account: "123456789012".into(),
+            arn: "arn:aws:sts::123456789012:assumed-role/shop-deployer/i-0abc".into(),
+            region: "eu-west-1".into(),
+            ..StepIdentity::default()
+        }
+    }
+
+    #[test]
+    fn an_expectation_that_is_not_met_says_both() {
+        for (spec, expected, is) in [
+            (AwsSpec { expect_account: "210987654321".into(), ..AwsSpec::default() }, "210987654321", "123456789012"),
+            (AwsSpec { expect_role: "admin".into(), ..AwsSpec::default() }, "admin", "shop-deployer"),
+            (AwsSpec { expect_region: "us-east-1".into(), ..AwsSpec::default() }, "us-east-1", "eu-west-1"),
+        ] {
+            let refusal = check_expectations(&spec, &found()).expect_err("refused");
+            assert!(refusal.detail.contains(expected) && refusal.detail.contains(is), "{}", refusal.detail);
+        }
+    }
+
+    #[test]
+    fn an_expectation_that_is_met_or_absent_passes() {
+        let spec = AwsSpec { expect_role: "shop-deployer".into(), ..AwsSpec::default() };
+        assert_eq!(check_expectations(&spec, &found()), Ok(()));
+        assert_eq!(check_expectations(&AwsSpec::default(), &found()), Ok(()));
+    }
+
+    #[test]
+    fn a_user_has_no_role() {
+        assert_eq!(role_of("arn:aws:iam::123456789012:user/assumed-role/x"), "");
+        assert_eq!(role_of("nonsense"), "");
+    }
+}
