@@ -162,6 +162,17 @@ fn a_worker_that_forgot_a_granted_attempt_leaves_it_unknown() {
 }
 
 #[test]
+fn a_worker_that_no_longer_knows_a_granted_attempt_leaves_it_unknown() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.one_offer();
+    world.say(W1, Said::Accepted { execution: offer.execution });
+    let said = Said::Rejected { execution: offer.execution, kind: Rejection::Stale, detail: "unknown here".into() };
+    world.say(W1, said);
+    assert!(world.core.needs_decision(D1, 0), "only a recorded void says that it did not start");
+}
+
+#[test]
 fn a_person_decides_about_an_unknown_step_and_the_deployment_goes_on() {
     let mut world = World::with_workers(&[(W1, 1)]);
     world.submit(D1, "shop", vec![step("one"), step("two")]);

@@ -1,4 +1,5 @@
 //! A world for the core: a clock that moves when told, a store that is a list, and workers that are puppets.
+#![allow(dead_code, clippy::unwrap_used, reason = "shared by stories that need different parts of it")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,26 +19,26 @@ use shared::{
 };
 use uuid::Uuid;
 
-pub struct World {
-    pub now: Duration,
-    pub core: Coordinator,
+pub(crate) struct World {
+    pub(crate) now: Duration,
+    pub(crate) core: Coordinator,
     /// Everything stored, in order.
-    pub facts: Vec<Fact>,
+    pub(crate) facts: Vec<Fact>,
     /// Everything asked for and not looked at yet.
-    pub actions: Vec<Action>,
+    pub(crate) actions: Vec<Action>,
     /// How the shell prepares a step, by name; the default pool and nothing else when it is not here.
-    pub prepared: BTreeMap<String, Prepared>,
+    pub(crate) prepared: BTreeMap<String, Prepared>,
     processes: BTreeMap<DeploymentId, Process>,
     epochs: BTreeMap<WorkerId, SessionEpoch>,
 }
 
-pub const W1: WorkerId = WorkerId(Uuid::from_u128(0x11));
-pub const W2: WorkerId = WorkerId(Uuid::from_u128(0x22));
-pub const D1: DeploymentId = DeploymentId(Uuid::from_u128(0xd1));
-pub const D2: DeploymentId = DeploymentId(Uuid::from_u128(0xd2));
+pub(crate) const W1: WorkerId = WorkerId(Uuid::from_u128(0x11));
+pub(crate) const W2: WorkerId = WorkerId(Uuid::from_u128(0x22));
+pub(crate) const D1: DeploymentId = DeploymentId(Uuid::from_u128(0xd1));
+pub(crate) const D2: DeploymentId = DeploymentId(Uuid::from_u128(0xd2));
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (core, _) = Coordinator::recover(Mono::default(), Patience::default(), Vec::new(), Vec::new());
         Self {
             now: Duration::ZERO,
@@ -51,7 +52,7 @@ impl World {
     }
 
     /// A world with workers of the default pool, connected, with so many slots each.
-    pub fn with_workers(workers: &[(WorkerId, u32)]) -> Self {
+    pub(crate) fn with_workers(workers: &[(WorkerId, u32)]) -> Self {
         let mut world = Self::new();
         for (worker, slots) in workers {
             world.tell(Input::WorkerChanged(record(*worker, Wish::Active)));
@@ -61,7 +62,7 @@ impl World {
     }
 
     /// Something happens; preparations are answered at once, as the shell would.
-    pub fn tell(&mut self, input: Input) {
+    pub(crate) fn tell(&mut self, input: Input) {
         let decision = self.core.handle(Mono(self.now), input);
         self.take(decision);
     }
@@ -79,7 +80,7 @@ impl World {
         }
     }
 
-    pub fn submit(&mut self, deployment: DeploymentId, project: &str, steps: Vec<Step>) {
+    pub(crate) fn submit(&mut self, deployment: DeploymentId, project: &str, steps: Vec<Step>) {
         let process = Process { steps, files: Vec::new() };
         self.processes.insert(deployment, process.clone());
         let created = Created {
@@ -94,11 +95,11 @@ impl World {
         self.tell(Input::Submitted { deployment, created });
     }
 
-    pub fn hello(&mut self, worker: WorkerId, slots: u32, held: BTreeMap<ExecutionId, Held>) {
+    pub(crate) fn hello(&mut self, worker: WorkerId, slots: u32, held: BTreeMap<ExecutionId, Held>) {
         self.hello_as(worker, slots, held, AssignSeq(1000), "journal", "boot");
     }
 
-    pub fn hello_as(
+    pub(crate) fn hello_as(
         &mut self,
         worker: WorkerId,
         slots: u32,
@@ -133,17 +134,17 @@ impl World {
         seqs.max().unwrap_or_default()
     }
 
-    pub fn say(&mut self, worker: WorkerId, said: Said) {
+    pub(crate) fn say(&mut self, worker: WorkerId, said: Said) {
         let epoch = self.epochs[&worker];
         self.tell(Input::WorkerSaid { worker, epoch, said });
     }
 
-    pub fn epoch(&self, worker: WorkerId) -> SessionEpoch {
+    pub(crate) fn epoch(&self, worker: WorkerId) -> SessionEpoch {
         self.epochs[&worker]
     }
 
     /// Time passes, and the core is woken whenever it wants to be.
-    pub fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(Mono(at)) = self.core.next_wakeup().filter(|at| at.0 <= end) {
             self.now = self.now.max(at);
@@ -153,14 +154,14 @@ impl World {
     }
 
     /// The coordinator is killed and comes back with what it stored.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let (core, decision) = self.recovered();
         self.core = core;
         self.actions.clear();
         self.take(decision);
     }
 
-    pub fn recovered(&self) -> (Coordinator, Decision) {
+    pub(crate) fn recovered(&self) -> (Coordinator, Decision) {
         let mut workers: BTreeMap<WorkerId, WorkerRecord> = BTreeMap::new();
         let mut deployments: Vec<(DeploymentId, Vec<DeploymentFact>)> = Vec::new();
         for worker in [W1, W2] {
@@ -187,11 +188,11 @@ impl World {
         Coordinator::recover(Mono(self.now), Patience::default(), workers.into_values().collect(), deployments)
     }
 
-    pub fn take_actions(&mut self) -> Vec<Action> {
+    pub(crate) fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
 
-    pub fn offers(&mut self) -> Vec<Offer> {
+    pub(crate) fn offers(&mut self) -> Vec<Offer> {
         self.take_actions()
             .into_iter()
             .filter_map(|action| match action {
@@ -201,14 +202,14 @@ impl World {
             .collect()
     }
 
-    pub fn one_offer(&mut self) -> Offer {
+    pub(crate) fn one_offer(&mut self) -> Offer {
         let offers = self.offers();
         assert_eq!(offers.len(), 1, "expected one offer, got {offers:?}");
         offers.into_iter().next().expect("one")
     }
 
     /// Offered, accepted, granted, started.
-    pub fn run(&mut self) -> Offer {
+    pub(crate) fn run(&mut self) -> Offer {
         let offer = self.one_offer();
         self.say(offer.worker, Said::Accepted { execution: offer.execution });
         assert!(self.take_actions().iter().any(|a| matches!(a, Action::Grant { .. })), "accepted, so granted");
@@ -216,12 +217,12 @@ impl World {
         offer
     }
 
-    pub fn end(&mut self, offer: &Offer, kind: OutcomeKind) {
+    pub(crate) fn end(&mut self, offer: &Offer, kind: OutcomeKind) {
         let result = Box::new(exit(kind));
         self.say(offer.worker, Said::Ended { execution: offer.execution, result });
     }
 
-    pub fn settled(&self, deployment: DeploymentId) -> Vec<(usize, StepEnd, String)> {
+    pub(crate) fn settled(&self, deployment: DeploymentId) -> Vec<(usize, StepEnd, String)> {
         self.facts
             .iter()
             .filter_map(|fact| match fact {
@@ -235,7 +236,7 @@ impl World {
             .collect()
     }
 
-    pub fn ended(&self, deployment: DeploymentId) -> Option<DeploymentEnd> {
+    pub(crate) fn ended(&self, deployment: DeploymentId) -> Option<DeploymentEnd> {
         self.facts.iter().find_map(|fact| match fact {
             Fact::Deployment(id, DeploymentFact::Ended { state }) if *id == deployment => Some(*state),
             _ => None,
@@ -243,7 +244,7 @@ impl World {
     }
 }
 
-pub fn exit(kind: OutcomeKind) -> ExitResult {
+pub(crate) fn exit(kind: OutcomeKind) -> ExitResult {
     let code = if kind == OutcomeKind::Succeeded { 0 } else { 1 };
     ExitResult {
         outcome: Outcome { kind, ..Outcome::exited(code) },
@@ -254,7 +255,7 @@ pub fn exit(kind: OutcomeKind) -> ExitResult {
     }
 }
 
-pub fn record(id: WorkerId, wish: Wish) -> WorkerRecord {
+pub(crate) fn record(id: WorkerId, wish: Wish) -> WorkerRecord {
     WorkerRecord {
         id,
         name: format!("worker-{}", if id == W1 { 1 } else { 2 }),
@@ -268,7 +269,7 @@ pub fn record(id: WorkerId, wish: Wish) -> WorkerRecord {
     }
 }
 
-pub fn needs(pool: &str) -> Prepared {
+pub(crate) fn needs(pool: &str) -> Prepared {
     Prepared {
         pool: pool.into(),
         requires: BTreeMap::new(),
@@ -278,7 +279,7 @@ pub fn needs(pool: &str) -> Prepared {
     }
 }
 
-pub fn step(name: &str) -> Step {
+pub(crate) fn step(name: &str) -> Step {
     Step {
         name: name.into(),
         pool: "default".into(),
