@@ -1,3 +1,7 @@
 //! Steps under AWS identities, against an emulator that verifies signatures, and the emulator's own surroundings first.
 
+mod accounts;
+mod identities;
 mod metadata;
+mod secrets;
+mod stacks;

@@ -174,6 +174,11 @@ impl WorkerHost {
         }
     }
 
+    /// Whether the agent has ended by itself.
+    pub fn ended_early(&mut self) -> bool {
+        self.process.as_mut().is_none_or(|process| process.ended().is_ok_and(|status| status.is_some()))
+    }
+
     /// Waits for the agent to end by itself; answers its exit code.
     ///
     /// # Errors

@@ -5,14 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    cli::Cli,
+    cli::{Cli, PATIENCE},
     coordinator::{self, Coordinator},
     emulator::{AccessKey, Client, Emulator},
     imds::{Imds, Instance},
+    port::free_port,
     worker_host::{self, WorkerHost, invite_and_join},
 };
 
@@ -21,7 +23,7 @@ use crate::{
 pub struct World {
     // Dropped in this order: the coordinator before AWS, the folder last.
     coordinator: Coordinator,
-    emulator: Emulator,
+    emulator: Option<Emulator>,
     cli: Cli,
     folder: TempDir,
 }
@@ -56,6 +58,29 @@ impl World {
             aws_endpoint_url: Some(emulator.client().url()),
             ..coordinator::Settings::loopback(&folder.path().join("coordinator"))
         };
+        Self::around(settings, Some(emulator), folder)
+    }
+
+    /// Starts a coordinator for stories in which no AWS occurs.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn without_aws() -> Result<Self> {
+        Self::without_aws_but(|_| ())
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn without_aws_but(change: impl FnOnce(&mut coordinator::Settings)) -> Result<Self> {
+        let folder = folder()?;
+        let mut settings = coordinator::Settings::loopback(&folder.path().join("coordinator"));
+        change(&mut settings);
+        Self::around(settings, None, folder)
+    }
+
+    fn around(settings: coordinator::Settings, emulator: Option<Emulator>, folder: TempDir) -> Result<Self> {
         let coordinator = Coordinator::start(settings, &folder.path().join("logs/coordinator.log"))?;
         let cli = Cli::new(&folder.path().join("admin"))?;
         log_in(&cli, &coordinator)?;
@@ -74,9 +99,12 @@ impl World {
     }
 
     /// AWS.
+    ///
+    /// # Panics
+    /// In a world without AWS.
     #[must_use]
     pub fn aws(&self) -> &Client {
-        self.emulator.client()
+        self.emulator.as_ref().expect("this world was started with AWS").client()
     }
 
     /// The admin's tool.
@@ -164,6 +192,26 @@ impl World {
         Ok(Ec2Host { host: WorkerHost::new(self.folder(), name, settings)?, imds })
     }
 
+    /// A host outside AWS, on which nothing has joined yet: its metadata service refuses connections.
+    ///
+    /// # Errors
+    /// When its folders cannot be made.
+    pub fn plain_host(&self, name: &str) -> Result<WorkerHost> {
+        let nobody = format!("http://127.0.0.1:{}", free_port());
+        let settings = worker_host::Settings { imds_url: Some(nobody), ..worker_host::Settings::default() };
+        WorkerHost::new(self.folder(), name, settings)
+    }
+
+    /// A host outside AWS with a connected worker in the pool `default`.
+    ///
+    /// # Errors
+    /// When it cannot be brought up.
+    pub fn host(&self, name: &str) -> Result<WorkerHost> {
+        let mut host = self.plain_host(name)?;
+        self.bring_up(&mut host, "default")?;
+        Ok(host)
+    }
+
     /// Joins a host's worker, starts it and waits for its session.
     ///
     /// # Errors
@@ -173,10 +221,73 @@ impl World {
         host.start()?;
         host.connected(&self.cli)
     }
+
+    /// Applies a project of one step called `Step` that runs this script in bash, and starts a deployment of it to the
+    /// environment `test`; answers its id.
+    ///
+    /// # Errors
+    /// When any of it is refused.
+    pub fn start_script(&self, project: &str, script: &str) -> Result<String> {
+        self.apply(project, &script_project(project, script))?;
+        self.start_deployment(project)
+    }
+
+    /// Starts a deployment to the environment `test`, which is made when it is not there; answers its id.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn start_deployment(&self, project: &str) -> Result<String> {
+        let made = self.cli.run(&["environment", "create", "test"])?;
+        if made.code != 0 && !made.stderr.contains("test") {
+            bail!("the environment could not be made: {made}");
+        }
+        Ok(self.cli.ok(&["deploy", project, "--environment", "test", "--detach"])?.trim().to_owned())
+    }
+
+    /// Runs a script to its end; answers the deployment.
+    ///
+    /// # Errors
+    /// When it is refused or does not end.
+    pub fn run_script(&self, project: &str, script: &str) -> Result<Value> {
+        let id = self.start_script(project, script)?;
+        self.ended(&id)
+    }
+
+    /// Waits for a deployment's end, or for the question what to do about a step; answers the deployment.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn ended(&self, id: &str) -> Result<Value> {
+        self.cli.start(&["deployment", "watch", id, "--plain"], "")?.finish(PATIENCE)?;
+        self.deployment(id)
+    }
+
+    /// A deployment with its steps.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn deployment(&self, id: &str) -> Result<Value> {
+        self.cli.json(&["deployment", "show", id])
+    }
+
+    /// The log of a step's newest attempt.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn log(&self, id: &str, step: &str) -> Result<String> {
+        self.cli.ok(&["deployment", "logs", id, "--step", step])
+    }
 }
 
 /// A policy statement that allows everything.
 pub const EVERYTHING: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
+
+/// A project file with one step called `Step` that runs this script in bash.
+#[must_use]
+pub fn script_project(name: &str, script: &str) -> String {
+    let body: String = script.lines().map(|line| format!("        {line}\n")).collect();
+    format!("project: {name}\nsteps:\n  - name: Step\n    script:\n      shell: bash\n      body: |\n{body}")
+}
 
 /// A folder of this world's own.
 ///

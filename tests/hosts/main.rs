@@ -1,0 +1,7 @@
+//! Workers on hosts: what is killed, cut off or set to a wrong time, and what must still be true afterwards.
+
+mod clocks;
+mod counting;
+mod crash;
+mod joining;
+mod namespaces;
