@@ -198,3 +198,6 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<thread::Join
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,14 +51,10 @@ impl Archive {
     /// Makes the folders when they are not there, and removes what a crash left half-written.
     pub(super) fn open(log_dir: &Path) -> Result<Self, Fault> {
         let dir = log_dir.join("archive");
-        let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
         let prepare = || {
-            make(&dir.join("new"))?;
+            make_dir(&dir.join("new"))?;
             for entry in fs::read_dir(dir.join("new"))? {
                 fs::remove_file(entry?.path())?;
-            }
-            if !dir.join("ff").is_dir() {
-                (0..=u8::MAX).try_for_each(|shard| make(&dir.join(format!("{shard:02x}"))))?;
             }
             sync_dir(&dir)?;
             sync_dir(log_dir)
@@ -92,6 +88,10 @@ impl Archive {
         let path = self.dir.join("new").join(format!("{execution}.zst"));
         Draft::create(&path, self.path(execution)).map_err(|error| unwritable(&path, &error))
     }
+}
+
+fn make_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
@@ -168,9 +168,24 @@ impl Draft {
 
     /// Gives a synced object its name; that is durable when the folder it answers with is synced.
     pub(super) fn publish(&mut self) -> Result<&Path, Fault> {
-        fs::rename(&self.path, &self.target).map_err(|error| unwritable(&self.target, &error))?;
+        self.rename().map_err(|error| unwritable(&self.target, &error))?;
         self.published = true;
-        Ok(self.target.parent().unwrap_or(&self.target))
+        Ok(self.folder())
+    }
+
+    fn rename(&self) -> io::Result<()> {
+        match fs::rename(&self.path, &self.target) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_dir(self.folder())?;
+                sync_dir(self.folder().parent().unwrap_or(self.folder()))?;
+                fs::rename(&self.path, &self.target)
+            }
+            renamed => renamed,
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.target.parent().unwrap_or(&self.target)
     }
 
     fn write_chunk(&mut self) -> io::Result<()> {

@@ -22,7 +22,7 @@ pub(super) struct Index {
 #[derive(Default)]
 struct Inner {
     streams: HashMap<ExecutionId, Stream>,
-    /// How many live streams have records in each segment.
+    /// How many live streams have records in each segment; one more for one that must stay.
     segments: BTreeMap<u32, usize>,
 }
 
@@ -44,6 +44,11 @@ impl Index {
     /// A segment is there, with or without records.
     pub(super) fn add_segment(&self, segment: u32) {
         self.lock().segments.entry(segment).or_default();
+    }
+
+    /// A segment stays, even when no stream needs it.
+    pub(super) fn keep_segment(&self, segment: u32) {
+        *self.lock().segments.entry(segment).or_default() += 1;
     }
 
     /// A record is on disk. Followers learn of it.

@@ -127,6 +127,8 @@ pub(super) fn recover(dir: &Path, archive: &Archive) -> Result<Recovered, Fault>
             }
             last = Some(Segment::reopen(dir, number, whole)?);
         } else if whole < length {
+            // It is evidence, and what is lost may still be wanted out of it: it stays.
+            recovery.index.keep_segment(number);
             tracing::error!(file = %path.display(), offset = whole, unread_bytes = length - whole, "stored log is damaged");
         }
     }
@@ -226,7 +228,8 @@ fn numbers(dir: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".seg")).and_then(|number| number.parse::<u32>().ok());
+        let number =
+            name.to_str().and_then(|name| name.strip_suffix(".seg")).and_then(|number| number.parse::<u32>().ok());
         numbers.extend(number);
     }
     numbers.sort_unstable();

@@ -382,3 +382,6 @@ fn change(tx: &Connection, sql: &str, values: impl Params, doing: &str) -> Resul
         ),
     ))
 }
+
+#[cfg(test)]
+mod tests;
