@@ -2,6 +2,7 @@
 //! per attempt. The shim owns the step's processes, log and end, so the agent may be killed or replaced at any time.
 
 pub mod action;
+pub mod aws;
 pub mod command;
 pub mod endpoint;
 pub mod exec_dir;

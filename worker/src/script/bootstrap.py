@@ -24,9 +24,9 @@ def decode(value):
     return __base64.b64decode(value).decode("utf-8")
 
 
-def __send(name, **attributes):
+def __send(kind, attributes):
     text = " ".join(f"{key}='{encode(value)}'" for key, value in attributes.items() if value is not None)
-    message = f"##octopus[{name} {text}]\n".encode()
+    message = f"##octopus[{kind} {text}]\n".encode()
     try:
         while message:
             message = message[__os.write(199, message) :]
@@ -46,7 +46,7 @@ def get_octopusvariable(key):
 
 def set_octopusvariable(name, value, sensitive=False):
     value = "" if value is None else str(value)
-    __send("setVariable", name=name, value=value, sensitive="True" if sensitive else None)
+    __send("setVariable", {"name": name, "value": value, "sensitive": "True" if sensitive else None})
     for known in (name, f"Octopus.Action[{__step}].Output.{name}"):
         existing = __names.setdefault(known.lower(), known)
         octopusvariables[existing] = value
@@ -54,7 +54,7 @@ def set_octopusvariable(name, value, sensitive=False):
 
 def failstep(message=None):
     if message is not None:
-        __send("resultMessage", message=message)
+        __send("resultMessage", {"message": message})
         print(message, file=__sys.stderr, flush=True)
     __sys.exit(1)
 
@@ -76,7 +76,7 @@ def printwarning(message):
 
 
 def updateprogress(progress, message=None):
-    __send("progress", percentage=progress, message="" if message is None else message)
+    __send("progress", {"percentage": progress, "message": "" if message is None else message})
 
 
 fail_step, update_progress = failstep, updateprogress
