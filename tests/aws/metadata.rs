@@ -7,7 +7,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::{
     Emulator, Imds, Instance, Mode, http,
+    network::Bridge,
     parts::{host_path, part},
+    skip,
     world::{self, EVERYTHING},
 };
 
@@ -73,6 +75,27 @@ fn metadata_is_given_only_for_a_token_that_was_asked_for_directly() -> Result<()
     Ok(())
 }
 
+#[test]
+fn the_aws_cli_on_a_host_of_its_own_finds_metadata_at_the_real_address() -> Result<()> {
+    let bridge = match Bridge::make()? {
+        Ok(bridge) => bridge,
+        Err(reason) => {
+            skip(&reason);
+            return Ok(());
+        }
+    };
+    let folder = world::folder()?;
+    let aws = Emulator::start_at(folder.path(), &bridge.address())?;
+    for role in ["first-role", "second-role"] {
+        aws.client().create_instance_role(role, EVERYTHING)?;
+        let host = bridge.add_host()?;
+        let imds = Imds::start_on(host.listen_for_metadata()?, Instance::with_role(role), aws.client().clone())?;
+        let output = get_caller_identity(host.command(&part("aws")?), &aws)?;
+        assert!(String::from_utf8_lossy(&output.stdout).contains(&imds.instance().id), "{}", said(&output));
+    }
+    Ok(())
+}
+
 fn caller_identity(imds: &Imds, aws: &Emulator) -> Result<Value> {
     let output = ask(imds, aws)?;
     ensure!(output.status.success(), "the AWS CLI failed: {}", said(&output));
@@ -80,15 +103,19 @@ fn caller_identity(imds: &Imds, aws: &Emulator) -> Result<Value> {
 }
 
 fn ask(imds: &Imds, aws: &Emulator) -> Result<Output> {
-    Command::new(part("aws")?)
+    let mut command = Command::new(part("aws")?);
+    command.env_clear().env("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds.url());
+    get_caller_identity(command, aws)
+}
+
+fn get_caller_identity(mut command: Command, aws: &Emulator) -> Result<Output> {
+    command
         .args(["sts", "get-caller-identity", "--output", "json"])
-        .env_clear()
         .env("PATH", host_path())
         .env("HOME", "/nonexistent")
         .env("AWS_REGION", "eu-west-1")
         .env("AWS_DEFAULT_REGION", "eu-west-1")
         .env("AWS_ENDPOINT_URL", aws.client().url())
-        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds.url())
         .output()
         .context("the AWS CLI cannot be run")
 }

@@ -4,10 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -54,7 +51,7 @@ impl Response {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    stop: Arc<AtomicBool>,
+    listener: TcpListener,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -65,19 +62,15 @@ impl Server {
     /// When the listener has no address.
     pub fn start(listener: TcpListener, answer: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Result<Self> {
         let address = listener.local_addr().context("a listener has no address")?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+        let incoming = listener.try_clone().context("a listener cannot be shared")?;
         let answer = Arc::new(answer);
         let thread = thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if stopped.load(Ordering::Acquire) {
-                    break;
-                }
+            for stream in incoming.incoming().map_while(Result::ok) {
                 let answer = Arc::clone(&answer);
                 thread::spawn(move || serve_one(stream, &*answer));
             }
         });
-        Ok(Self { address, stop, thread: Some(thread) })
+        Ok(Self { address, listener, thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -89,11 +82,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        // Only a connection wakes the thread; inside another host's network it cannot be made from here, and then the
-        // thread ends with the process.
-        if TcpStream::connect_timeout(&self.address, Duration::from_millis(200)).is_ok()
-            && let Some(thread) = self.thread.take()
+        // Ends the wait for a caller, wherever the listener is: it may be in another network, where nobody here could call.
+        let shut = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both);
+        if let Some(thread) = self.thread.take()
+            && shut.is_ok()
         {
             let _ = thread.join();
         }
