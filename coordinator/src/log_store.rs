@@ -54,6 +54,7 @@ pub struct Appended {
 }
 
 /// What became of a wish to seal a stream.
+#[must_use = "a stream that misses frames was not sealed"]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sealed {
     /// It is whole, agrees with its digest, and is archived.
@@ -135,15 +136,20 @@ impl LogStore {
     }
 
     /// Says that a stream has `final_seq` frames with this chain digest: d(0) is 32 zero bytes, d(n+1) is
-    /// SHA-256(d(n) ‖ frame). When all are here and agree, the stream is archived, and this answers when the archive is on
-    /// disk. Repeatable.
+    /// SHA-256(d(n) ‖ frame). Without a digest, as of an attempt whose shim was killed, only the count is checked. When all
+    /// are here and agree, the stream is archived, and this answers when the archive is on disk. Repeatable.
     ///
     /// # Errors
     /// [`Reason::Internal`] when the stored frames do not agree with digest or count; [`Reason::StoreUnavailable`] when the
     /// disk is full or failing, and then the stream is as it was; [`Reason::ShuttingDown`].
-    pub async fn seal(&self, execution: ExecutionId, final_seq: u64, digest: [u8; 32]) -> Result<Sealed, Fault> {
+    pub async fn seal(
+        &self,
+        execution: ExecutionId,
+        final_seq: u64,
+        digest: impl Into<Option<[u8; 32]>>,
+    ) -> Result<Sealed, Fault> {
         let (caller, answer) = oneshot::channel();
-        let seal = Seal { execution, final_seq, digest, caller };
+        let seal = Seal { execution, final_seq, digest: digest.into(), caller };
         self.threads.seals.send(seal).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }

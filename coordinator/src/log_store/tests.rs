@@ -294,6 +294,16 @@ async fn a_stream_that_is_not_whole_is_not_sealed() {
 }
 
 #[tokio::test]
+async fn a_stream_whose_digest_nobody_knows_is_sealed_by_its_length() {
+    let (_dir, log) = open();
+    append(&log, execution(1), 0, &lines(0..5)).await.expect("appended");
+    assert_eq!(log.seal(execution(1), 6, None).await, Ok(Sealed::Missing { next_seq: 5 }));
+    assert_eq!(log.seal(execution(1), 4, None).await.expect_err("there are more").reason, Reason::Internal);
+    assert_eq!(log.seal(execution(1), 5, None).await, Ok(Sealed::Complete));
+    assert_eq!(read_all(&log, execution(1), 1 << 20).await, lines(0..5));
+}
+
+#[tokio::test]
 async fn an_empty_stream_is_complete_without_a_file() {
     let (dir, log) = open();
     let mut follower = log.subscribe(execution(1)).expect("followed");
