@@ -14,12 +14,7 @@ mod redactor;
 mod text;
 mod timer;
 
-use std::{
-    fs, io,
-    io::Write,
-    path::Path,
-    process::ExitCode,
-};
+use std::{fs, io, io::Write, path::Path, process::ExitCode};
 
 use rustix::{
     fs::Mode,

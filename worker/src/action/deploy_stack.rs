@@ -34,9 +34,8 @@ pub(super) async fn run(action: &DeployStackAction, config: &SdkConfig, speech: 
 /// The new stack's id; `None` when there is a stack of that name.
 async fn create(action: &DeployStackAction, client: &Client) -> Result<Option<String>, Failure> {
     let parameters = action.parameters.iter();
-    let parameters = parameters.map(|(key, value)| {
-        Parameter::builder().parameter_key(key).parameter_value(value).build()
-    });
+    let parameters =
+        parameters.map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build());
     let tags = action.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
     let capabilities = action.capabilities.iter().map(|name| Capability::from(name.as_str()));
     let token = Some(&action.client_request_token).filter(|token| !token.is_empty()).cloned();
@@ -73,7 +72,8 @@ async fn own_operation(action: &DeployStackAction, client: &Client, speech: &mut
             action.stack
         ))
     })?;
-    speech.line(&format!("Stack \"{}\" was asked for by an earlier attempt of this step; it is followed.", action.stack));
+    speech
+        .line(&format!("Stack \"{}\" was asked for by an earlier attempt of this step; it is followed.", action.stack));
     Ok(stack_id.to_owned())
 }
 

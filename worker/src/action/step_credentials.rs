@@ -22,7 +22,8 @@ impl StepCredentials {
     async fn load(&self) -> provider::Result {
         let address = self.address.clone();
         let fetched = tokio::task::spawn_blocking(move || fetch(&address)).await;
-        let credentials = fetched.map_err(CredentialsError::provider_error)?.map_err(CredentialsError::provider_error)?;
+        let credentials =
+            fetched.map_err(CredentialsError::provider_error)?.map_err(CredentialsError::provider_error)?;
         let token = Some(credentials.session_token).filter(|token| !token.is_empty());
         let ends = u64::try_from(credentials.expires_at).ok().filter(|at| *at > 0);
         let ends = ends.map(|at| UNIX_EPOCH + Duration::from_secs(at));

@@ -24,7 +24,11 @@ pub(super) fn judge(bytes: &[u8], address: &Address) -> Verdict {
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(bytes) {
         Ok(status) if status.is_partial() => {
-            if bytes.len() < LONGEST { Verdict::Incomplete } else { Verdict::Refused }
+            if bytes.len() < LONGEST {
+                Verdict::Incomplete
+            } else {
+                Verdict::Refused
+            }
         }
         Ok(_) if may_be_answered(&request, address) => Verdict::Granted,
         _ => Verdict::Refused,

@@ -208,8 +208,7 @@ impl Service {
 
     /// Answers whether the shim will see it.
     fn notify(&self, notice: Notice) -> bool {
-        self.notices.sender.send(notice).is_ok()
-            && rustix::io::write(&self.notices.wake, &1_u64.to_ne_bytes()).is_ok()
+        self.notices.sender.send(notice).is_ok() && rustix::io::write(&self.notices.wake, &1_u64.to_ne_bytes()).is_ok()
     }
 }
 

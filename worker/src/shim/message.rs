@@ -164,7 +164,9 @@ impl Scanner {
             self.state = State::Oversized;
             return Some(rest.len());
         };
-        if inside[end] == b']' && let Some(message) = Message::parse(&inside[..end]) {
+        if inside[end] == b']'
+            && let Some(message) = Message::parse(&inside[..end])
+        {
             on(Piece::Message(message));
             // A message at the end of a line of text leaves that line its newline.
             self.state = if self.mid_line { State::Text } else { State::Newline };
@@ -214,9 +216,12 @@ mod tests {
     #[test]
     fn a_message_is_taken_out_with_its_line() {
         let text = b"one\n##octopus[setVariable name='YQ==' VALUE=\"Yg==\"]\r\ntwo\n";
-        assert_eq!(told(&[text]), r#"one
+        assert_eq!(
+            told(&[text]),
+            r#"one
 <setvariable [("name", "a"), ("value", "b")]>two
-"#);
+"#
+        );
     }
 
     #[test]

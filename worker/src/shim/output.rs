@@ -17,13 +17,24 @@ pub(super) struct Outputs {
 /// Why an output variable cannot be sent, in a sentence. The step fails: what comes after it would lack the value.
 #[derive(PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum OutputError {
-    #[error("Output variable \"{name}\" has {size} bytes; at most {} are allowed. Write large results to a file and upload it.", limits::OUTPUT_BYTES)]
+    #[error(
+        "Output variable \"{name}\" has {size} bytes; at most {} are allowed. Write large results to a file and upload it.",
+        limits::OUTPUT_BYTES
+    )]
     TooLarge { name: String, size: usize },
-    #[error("An output variable is larger than the {} bytes that are allowed. Write large results to a file and upload it.", limits::OUTPUT_BYTES)]
+    #[error(
+        "An output variable is larger than the {} bytes that are allowed. Write large results to a file and upload it.",
+        limits::OUTPUT_BYTES
+    )]
     Unreadable,
-    #[error("With output variable \"{name}\" the outputs of this step have more than the {} bytes that are allowed together.", limits::OUTPUTS_BYTES)]
+    #[error(
+        "With output variable \"{name}\" the outputs of this step have more than the {} bytes that are allowed together.",
+        limits::OUTPUTS_BYTES
+    )]
     TooMany { name: String },
-    #[error("Output variable \"{name}\" is a secret and cannot be sealed: the coordinator sent no usable key with the step.")]
+    #[error(
+        "Output variable \"{name}\" is a secret and cannot be sealed: the coordinator sent no usable key with the step."
+    )]
     NoKey { name: String },
 }
 

@@ -276,7 +276,8 @@ impl<'a> Pump<'a> {
             Stop::Cancelled => "The step is cancelled",
         };
         let seconds = grace.as_secs_f32();
-        self.recorder.line(Level::Warning, &format!("{why}: its processes are told to end, and have {seconds} s for that."));
+        self.recorder
+            .line(Level::Warning, &format!("{why}: its processes are told to end, and have {seconds} s for that."));
         self.tree.terminate();
         self.events.timer.set(grace)
     }

@@ -235,9 +235,7 @@ impl Recorder {
         let name = message.name().chars().take(40).collect::<String>();
         self.line(
             Level::Warning,
-            &format!(
-                "Service message \"{name}\" was left out: it is not known here, or lacks what it needs."
-            ),
+            &format!("Service message \"{name}\" was left out: it is not known here, or lacks what it needs."),
         );
     }
 }

@@ -20,7 +20,8 @@ impl Timer {
     pub(super) fn set(&self, after: Duration) -> io::Result<()> {
         // Zero would switch it off.
         let after = after.max(Duration::from_nanos(1));
-        let it_value = Timespec { tv_sec: after.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: after.subsec_nanos().into() };
+        let it_value =
+            Timespec { tv_sec: after.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: after.subsec_nanos().into() };
         let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
         timerfd_settime(&self.fd, TimerfdTimerFlags::empty(), &Itimerspec { it_interval, it_value })?;
         Ok(())

@@ -66,12 +66,16 @@ impl Stage {
     }
 
     pub fn script(shell: &str, body: &str) -> Self {
-        let script = ScriptAction { shell: shell.into(), body: body.into(), name: "deploy/step.sh".into() };
-        Self::action(Action::Script(script))
+        Self::action(script_action(shell, body))
     }
 
     pub fn action(action: Action) -> Self {
-        let (data, memory) = (TempDir::new().unwrap(), TempDir::new_in("/dev/shm").unwrap());
+        Self::in_folder(action, TempDir::new().unwrap())
+    }
+
+    /// With a data folder of the test's choice.
+    pub fn in_folder(action: Action, data: TempDir) -> Self {
+        let memory = TempDir::new_in("/dev/shm").unwrap();
         let id = uuid::Uuid::new_v4().to_string();
         let exec = ExecDir::new(data.path().join("exec").join(&id));
         let runtime = RuntimeDir::new(memory.path().join(&id));
@@ -226,6 +230,10 @@ impl Left {
             self.log.iter().filter(|entry| entry.level == level).flat_map(|entry| entry.data.clone()).collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
+}
+
+pub fn script_action(shell: &str, body: &str) -> Action {
+    Action::Script(ScriptAction { shell: shell.into(), body: body.into(), name: "deploy/step.sh".into() })
 }
 
 pub fn session() -> Credentials {

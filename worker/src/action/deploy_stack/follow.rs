@@ -122,8 +122,8 @@ fn line(event: &StackEvent) -> String {
     let time = time.as_deref().and_then(|at| at.get(11..19)).unwrap_or("--:--:--");
     let status = event.resource_status().map_or("?", |status| status.as_str());
     let (kind, name) = described(event);
-    let reason = event.resource_status_reason().map(|reason| format!("  {reason}")).unwrap_or_default();
-    format!("{time} {status}  {kind}  {name}{reason}")
+    let reason = event.resource_status_reason().unwrap_or_default();
+    format!("{time} {status}  {kind}  {name}  {reason}").trim_end().to_owned()
 }
 
 /// What failed by itself, and not because something else had.

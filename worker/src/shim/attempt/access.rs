@@ -24,7 +24,10 @@ impl Access {
         }
         let runtime = attempt.runtime;
         let credentials = runtime.read_credentials().map_err(NotStarted::unprepared)?.ok_or_else(|| {
-            NotStarted::new("CREDENTIALS_MISSING", "The step has an AWS identity, and the worker laid no credentials out for it.")
+            NotStarted::new(
+                "CREDENTIALS_MISSING",
+                "The step has an AWS identity, and the worker laid no credentials out for it.",
+            )
         })?;
         attempt.recorder.learn([credentials.secret_access_key.as_str(), &credentials.session_token]);
         let account = attempt.order.identity.as_ref().map_or("", |identity| &identity.account);

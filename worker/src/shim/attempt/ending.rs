@@ -57,9 +57,7 @@ fn by_itself(natural: Outcome, recorder: &Recorder) -> Outcome {
         return because(natural, OutcomeKind::Failed, "OUTPUT_REFUSED", detail);
     }
     match recorder.summary() {
-        Some(summary) if natural.kind == OutcomeKind::Failed => {
-            Outcome { detail: recorder.masked(summary), ..natural }
-        }
+        Some(summary) if natural.kind == OutcomeKind::Failed => Outcome { detail: recorder.masked(summary), ..natural },
         _ => natural,
     }
 }
