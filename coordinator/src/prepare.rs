@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,7 +16,7 @@ use shared::{
 };
 
 use self::{plan::Plan, surroundings::Surroundings, text::Texts};
-use crate::{registry, seal::Seal, store::Store};
+use crate::{files::Files, registry, seal::Seal, store::Store};
 
 mod identity;
 pub(crate) mod plan;
@@ -40,14 +39,14 @@ pub use self::{spec::has_secret, step_key::step_key};
 pub struct Preparer {
     store: Store,
     seal: Seal,
-    files: PathBuf,
+    files: Files,
     live: Arc<Mutex<HashMap<DeploymentId, Arc<Plan>>>>,
 }
 
 impl Preparer {
-    /// `files` is the folder of uploaded files, by their digests.
+    /// One over a store, what opens its secrets, and the uploaded files.
     #[must_use]
-    pub fn new(store: Store, seal: Seal, files: PathBuf) -> Self {
+    pub fn new(store: Store, seal: Seal, files: Files) -> Self {
         Self { store, seal, files, live: Arc::default() }
     }
 
@@ -112,9 +111,12 @@ impl Preparer {
             return Ok(Arc::clone(plan));
         }
         let seal = self.seal.clone();
-        let plan = self.store.read(move |connection| Plan::read(connection, &seal, deployment)).await?;
+        let (plan, has_ended) = self.store.read(move |connection| Plan::read(connection, &seal, deployment)).await?;
         let plan = Arc::new(plan);
-        self.live().insert(deployment, Arc::clone(&plan));
+        // One that has ended was released: nobody would do that again.
+        if !has_ended {
+            self.live().insert(deployment, Arc::clone(&plan));
+        }
         Ok(plan)
     }
 
@@ -181,7 +183,7 @@ impl Ready {
         Ok(locks)
     }
 
-    async fn spec(&self, files: &Path) -> Result<wire::StepSpec, Refusal> {
+    async fn spec(&self, files: &Files) -> Result<wire::StepSpec, Refusal> {
         let source = source::read(files, self.step(), &self.plan.process.files, &self.texts()).await?;
         spec::render(self, source)
     }

@@ -25,14 +25,14 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Reads a deployment back.
+    /// Reads a deployment back, and whether it has ended.
     ///
     /// # Errors
     /// [`shared::reason::Reason::DeploymentNotFound`]; those of [`Seal::open`] and the store.
-    pub(super) fn read(connection: &Connection, seal: &Seal, id: DeploymentId) -> Result<Self, Fault> {
+    pub(super) fn read(connection: &Connection, seal: &Seal, id: DeploymentId) -> Result<(Self, bool), Fault> {
         let row = deployments::deployment_row(connection, id)?;
         let (process, sealed) = deployments::plan_of_deployment(connection, id)?;
-        Ok(Self {
+        let plan = Self {
             id,
             project: row.project,
             environment: row.environment,
@@ -40,6 +40,7 @@ impl Plan {
             created_by: row.created_by,
             process,
             snapshot: Snapshot::open(seal, id, &sealed)?,
-        })
+        };
+        Ok((plan, row.ended_at.is_some()))
     }
 }

@@ -273,3 +273,6 @@ fn unset_fault(target: Target<'_>, unset: &[String]) -> Fault {
 fn place(id: &str) -> Place<'_> {
     Place { kind: "deployment", id, field: "variables", version: 1 }
 }
+
+#[cfg(test)]
+mod tests;

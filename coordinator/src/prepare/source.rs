@@ -1,7 +1,5 @@
 //! The text of a script or template: in the process itself, or in an uploaded file.
 
-use std::path::{Path, PathBuf};
-
 use coordinator_core::input::Refusal;
 use shared::{
     limits,
@@ -10,13 +8,14 @@ use shared::{
 };
 
 use super::text::Texts;
+use crate::files::Files;
 
 /// Reads the text of a step's action; nothing for one that has none.
 ///
 /// # Errors
 /// `FILE_MISSING` when the file is not among the uploaded ones, `INVALID_FILE` when it is not UTF-8 or too large.
 pub(super) async fn read(
-    files: &Path,
+    files: &Files,
     step: &Step,
     listed: &[File],
     texts: &Texts<'_>,
@@ -31,7 +30,7 @@ pub(super) async fn read(
 }
 
 async fn text(
-    files: &Path,
+    files: &Files,
     source: &Source,
     listed: &[File],
     (what, max): (&str, usize),
@@ -51,15 +50,11 @@ async fn text(
         let fault = format!("its {what} file \"{path}\" has {} bytes; at most {max} are allowed.", file.size);
         return Err(texts.refuse(Reason::InvalidFile, &fault));
     }
-    let bytes = tokio::fs::read(location(files, &file.sha256)).await.map_err(|error| missing(format!("cannot be read: {error}")))?;
+    let place = files.find(&file.sha256).ok_or_else(|| missing("has no digest".into()))?;
+    let bytes = tokio::fs::read(place).await.map_err(|error| missing(format!("cannot be read: {error}")))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let fault = format!("its {what} file \"{path}\" is not UTF-8 (byte {at} is the first that is not). Save it as UTF-8.");
         texts.refuse(Reason::InvalidFile, &fault)
     })
-}
-
-/// Files are kept by digest, in folders of its first two digits.
-fn location(files: &Path, sha256: &str) -> PathBuf {
-    files.join(sha256.get(..2).unwrap_or_default()).join(sha256)
 }

@@ -1,0 +1,180 @@
+//! What a step is given, and what it is refused for, against a real store.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use coordinator_core::fact::{
+    Created, DeploymentFact, ExitResult, Fact, Moved, Offered, Output, OutputValue, Settled, StepEnd,
+};
+use proto::worker::{StepSpec, aws_spec, step_spec};
+use shared::{
+    attempt::AttemptEvent,
+    id::{AssignSeq, WorkerId},
+    outcome::{Outcome, OutcomeKind},
+    plan::{
+        Action, Aws, DeployStack, Expect, File, Identity, Process, Retries, Script, Shell, Source, Start, VariableKind,
+    },
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::{
+    snapshot::{Snapshot, Variable},
+    *,
+};
+use crate::{
+    files::Files,
+    registry::{account, pool},
+    store::facts,
+};
+
+mod identities;
+mod outputs;
+mod printing;
+mod refusals;
+mod scripts;
+
+const SECRET: &str = "wJalrXUtnFEMIcanaryKEY";
+
+/// A coordinator's store with the pool `default` and the account `AWS Account`.
+struct Bench {
+    _folder: TempDir,
+    store: Store,
+    seal: Seal,
+    files: Files,
+    preparer: Preparer,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).expect("a store");
+        let seal = Seal::make(&folder.path().join("master.key"), "store").expect("a key");
+        let files = Files::new(folder.path().join("files"));
+        let row = account::Row {
+            name: "AWS Account".into(),
+            description: String::new(),
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
+            sealed_secret: seal.seal(account::place("AWS Account", 1), SECRET.as_bytes()).expect("sealed"),
+            fingerprint: String::new(),
+            version: 1,
+            region: "eu-central-1".into(),
+            created_at: 0,
+            updated_at: 0,
+        };
+        store
+            .write_blocking(move |connection| {
+                pool::ensure_default(connection, 0)?;
+                account::insert(connection, &row)
+            })
+            .expect("an account");
+        let preparer = Preparer::new(store.clone(), seal.clone(), files.clone());
+        Self { _folder: folder, store, seal, files, preparer }
+    }
+
+    /// A stored deployment #7 of "shop" to "staging".
+    async fn deploy(&self, process: Process, variables: Vec<Variable>) -> DeploymentId {
+        let id = DeploymentId(Uuid::now_v7());
+        let snapshot = Snapshot { variables, only_worker: None };
+        let sealed = snapshot.seal(&self.seal, id).expect("sealed");
+        let created = Created {
+            project: "shop".into(),
+            environment: "staging".into(),
+            number: 7,
+            revision: 1,
+            by: "token ci".into(),
+            process,
+        };
+        let fact = Fact::Deployment(id, DeploymentFact::Created(created));
+        self.store
+            .write(move |tx| {
+                facts::apply(tx, 1, &fact)?;
+                facts::keep_variables(tx, id, &sealed)
+            })
+            .await
+            .expect("stored");
+        id
+    }
+
+    async fn tell(&self, id: DeploymentId, fact: DeploymentFact) {
+        let fact = Fact::Deployment(id, fact);
+        self.store.write(move |tx| facts::apply(tx, 2, &fact).map(drop)).await.expect("stored");
+    }
+
+    /// The one step, prepared and rendered.
+    async fn spec_of(&self, step: Step, variables: Vec<Variable>) -> Result<StepSpec, Refusal> {
+        let id = self.deploy(one(step), variables).await;
+        self.spec(id, 0).await
+    }
+
+    async fn spec(&self, id: DeploymentId, step: usize) -> Result<StepSpec, Refusal> {
+        self.preparer.prepare(id, step).await?;
+        self.preparer.spec(id, step, ExecutionId(Uuid::nil()), 1).await
+    }
+
+    async fn refusal_of(&self, step: Step, variables: Vec<Variable>) -> Refusal {
+        self.spec_of(step, variables).await.expect_err("it must be refused")
+    }
+
+    /// Stores a file as an upload would.
+    fn upload(&self, path: &str, bytes: &[u8]) -> File {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+        let sha256: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut upload = self.files.begin(&sha256).expect("begun");
+        upload.push(bytes).expect("pushed");
+        upload.finish().expect("stored");
+        File { path: path.into(), sha256, size: bytes.len() as u64, executable: false }
+    }
+}
+
+fn one(step: Step) -> Process {
+    Process { steps: vec![step], files: Vec::new() }
+}
+
+fn step(action: Action) -> Step {
+    Step {
+        name: "Who am I".into(),
+        pool: String::new(),
+        requires: BTreeMap::new(),
+        condition: Condition::Success,
+        start: Start::AfterPrevious,
+        environments: Vec::new(),
+        timeout: Duration::from_secs(60),
+        retries: Retries::default(),
+        retry_safe: false,
+        locks: Vec::new(),
+        aws: Aws::default(),
+        action,
+    }
+}
+
+fn bash(body: &str) -> Step {
+    step(Action::Script(Script { shell: Shell::Bash, source: Source::Body(body.into()), substitute: true }))
+}
+
+fn with_identity(step: Step, identity: Identity) -> Step {
+    Step { aws: Aws { identity, ..Aws::default() }, ..step }
+}
+
+fn variable(name: &str, kind: VariableKind, value: &str) -> Variable {
+    Variable { name: name.into(), kind, value: value.into() }
+}
+
+fn text(name: &str, value: &str) -> Variable {
+    variable(name, VariableKind::Text, value)
+}
+
+fn aws_account() -> Variable {
+    variable("AWS Account", VariableKind::AwsAccount, "AWS Account")
+}
+
+fn body(spec: &StepSpec) -> &str {
+    match &spec.action {
+        Some(step_spec::Action::Script(script)) => &script.body,
+        _ => panic!("no script"),
+    }
+}
+
+fn value<'a>(spec: &'a StepSpec, name: &str) -> Option<(&'a str, bool)> {
+    let found = spec.variables.iter().find(|variable| variable.name == name)?;
+    Some((&found.value, found.sensitive))
+}

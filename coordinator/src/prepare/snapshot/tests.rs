@@ -1,0 +1,160 @@
+//! Which value a deployment begins with, and what stops it before it begins.
+
+use shared::plan::{Action, Aws, Condition, Expect, Retries, Start, Step};
+
+use super::*;
+
+fn declared(name: &str, kind: VariableKind, environments: &[&str], value: Option<&str>) -> Declared {
+    Declared {
+        name: name.into(),
+        kind,
+        environments: environments.iter().map(|name| (*name).to_owned()).collect(),
+        value: value.map(|value| Zeroizing::new(value.to_owned())),
+    }
+}
+
+fn text(name: &str, environments: &[&str], value: &str) -> Declared {
+    declared(name, VariableKind::Text, environments, Some(value))
+}
+
+fn step_with_account(variable: &str, environments: &[&str]) -> Process {
+    let step = Step {
+        name: "Who am I".into(),
+        pool: String::new(),
+        requires: BTreeMap::new(),
+        condition: Condition::Success,
+        start: Start::AfterPrevious,
+        environments: environments.iter().map(|name| (*name).to_owned()).collect(),
+        timeout: std::time::Duration::from_secs(1),
+        retries: Retries::default(),
+        retry_safe: false,
+        locks: Vec::new(),
+        aws: Aws { identity: Identity::Account(variable.into()), region: String::new(), expect: Expect::default() },
+        action: Action::CheckIdentity,
+    };
+    Process { steps: vec![step], files: Vec::new() }
+}
+
+fn resolve_in(environment: &str, declared: Vec<Declared>, prompted: &[(&str, &str)]) -> Result<Snapshot, Fault> {
+    resolve_for(environment, &Process::default(), declared, prompted)
+}
+
+fn resolve_for(
+    environment: &str,
+    process: &Process,
+    declared: Vec<Declared>,
+    prompted: &[(&str, &str)],
+) -> Result<Snapshot, Fault> {
+    let prompted = prompted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Snapshot::resolve(Target { project: "shop", environment, process }, declared, &prompted)
+}
+
+fn value(snapshot: &Snapshot, name: &str) -> Option<String> {
+    snapshot.find(name).map(|variable| variable.value.clone())
+}
+
+/// A snapshot has no Debug, since it is full of secrets.
+fn refused(result: Result<Snapshot, Fault>) -> Fault {
+    result.err().expect("it must be refused")
+}
+
+#[test]
+fn a_value_for_the_environment_wins_over_the_one_for_all_others() {
+    let all = || vec![text("Region", &[], "eu-west-1"), text("Region", &["production"], "us-east-1")];
+    assert_eq!(value(&resolve_in("production", all(), &[]).ok().expect("resolved"), "region").as_deref(), Some("us-east-1"));
+    assert_eq!(value(&resolve_in("staging", all(), &[]).ok().expect("resolved"), "Region").as_deref(), Some("eu-west-1"));
+}
+
+#[test]
+fn a_variable_of_other_environments_is_not_there_and_stops_nothing() {
+    let only = vec![declared("Key", VariableKind::Sensitive, &["production"], None)];
+    assert_eq!(value(&resolve_in("staging", only, &[]).ok().expect("resolved"), "Key"), None);
+}
+
+#[test]
+fn all_variables_without_a_value_are_named_at_once() {
+    let unset = vec![
+        declared("Db.Password", VariableKind::Sensitive, &[], None),
+        declared("Token", VariableKind::Sensitive, &["staging"], None),
+        text("Region", &[], "eu-west-1"),
+    ];
+    let fault = refused(resolve_in("staging", unset, &[]));
+    assert_eq!(fault.reason, Reason::VariableUnset);
+    for part in ["\"Db.Password\"", "\"Token\"", "\"staging\"", "\"shop\"", "longshore variable set shop"] {
+        assert!(fault.sentence.contains(part), "{part} is not in: {fault}");
+    }
+    assert!(!fault.sentence.contains("Region"), "{fault}");
+}
+
+#[test]
+fn what_is_asked_for_with_the_deployment_wins_whatever_the_case() {
+    let snapshot = resolve_in("staging", vec![text("Region", &["staging"], "eu-west-1")], &[("REGION", "ca-central-1")]);
+    assert_eq!(value(&snapshot.ok().expect("resolved"), "Region").as_deref(), Some("ca-central-1"));
+}
+
+#[test]
+fn a_prompt_that_names_nothing_a_secret_or_an_account_is_refused() {
+    let all = || {
+        vec![
+            declared("Password", VariableKind::Sensitive, &[], Some("canary")),
+            declared("AWS Account", VariableKind::AwsAccount, &[], Some("shop-staging")),
+        ]
+    };
+    for (name, part) in [("Typo", "no variable \"Typo\""), ("password", "sensitive"), ("aws account", "account")] {
+        let fault = refused(resolve_in("staging", all(), &[(name, "x")]));
+        assert_eq!(fault.reason, Reason::InvalidArgument, "{name}");
+        assert!(fault.sentence.contains(part) && !fault.sentence.contains("canary"), "{fault}");
+    }
+    let twice = refused(resolve_in("staging", vec![text("A", &[], "1")], &[("A", "1"), ("a", "2")]));
+    assert!(twice.sentence.contains("twice"), "{twice}");
+}
+
+#[test]
+fn a_circle_is_refused_with_its_chain() {
+    let circle = vec![text("A", &[], "#{B}"), text("B", &[], "#{C}"), text("C", &[], "#{A}")];
+    let fault = refused(resolve_in("staging", circle, &[]));
+    assert_eq!(fault.reason, Reason::VariableCycle);
+    assert!(fault.sentence.contains("A → B → C → A"), "{fault}");
+}
+
+#[test]
+fn a_circle_that_a_prompt_closes_is_refused_as_well() {
+    let fault = refused(resolve_in("staging", vec![text("A", &[], "#{B}"), text("B", &[], "1")], &[("B", "#{A}")]));
+    assert_eq!(fault.reason, Reason::VariableCycle);
+}
+
+#[test]
+fn an_account_that_a_step_needs_and_the_environment_lacks_stops_the_deployment_before_it_begins() {
+    let only_production =
+        || vec![declared("AWS Account", VariableKind::AwsAccount, &["production"], Some("shop-production"))];
+    let process = step_with_account("AWS Account", &[]);
+    let fault = refused(resolve_for("staging", &process, only_production(), &[]));
+    assert_eq!(fault.reason, Reason::VariableUnset);
+    for part in ["\"Who am I\"", "\"AWS Account\"", "\"staging\"", "never falls back"] {
+        assert!(fault.sentence.contains(part), "{part} is not in: {fault}");
+    }
+    assert!(resolve_for("production", &process, only_production(), &[]).is_ok());
+    let elsewhere = step_with_account("AWS Account", &["production"]);
+    assert!(resolve_for("staging", &elsewhere, only_production(), &[]).is_ok(), "the step is not for this environment");
+}
+
+#[test]
+fn a_text_that_poses_as_an_account_is_none() {
+    let process = step_with_account("#{AWS Account}", &[]);
+    assert!(resolve_for("staging", &process, vec![text("AWS Account", &[], "shop")], &[]).is_err());
+    let account = vec![declared("AWS Account", VariableKind::AwsAccount, &[], Some("shop"))];
+    assert!(resolve_for("staging", &process, account, &[]).is_ok(), "the name may be written as an expression");
+}
+
+#[test]
+fn a_sealed_snapshot_opens_for_its_own_deployment_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let seal = Seal::make(&folder.path().join("master.key"), "store").expect("a key");
+    let snapshot = resolve_in("staging", vec![declared("P", VariableKind::Sensitive, &[], Some("canary"))], &[]);
+    let snapshot = snapshot.ok().expect("resolved");
+    let id = DeploymentId(uuid::Uuid::now_v7());
+    let sealed = snapshot.seal(&seal, id).expect("sealed");
+    assert!(!sealed.windows(6).any(|window| window == b"canary"), "the secret is in clear");
+    assert!(Snapshot::open(&seal, id, &sealed).is_ok_and(|opened| opened == snapshot));
+    assert!(Snapshot::open(&seal, DeploymentId(uuid::Uuid::now_v7()), &sealed).is_err());
+}

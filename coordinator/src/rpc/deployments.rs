@@ -1,0 +1,136 @@
+//! DeploymentService: starts, shows, follows and ends deployments. Decodes, asks store and driver, encodes; what happens next
+//! is decided in the core.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures_util::{Stream, TryStreamExt, stream};
+use proto::{
+    deployment::{
+        CancelDeploymentRequest, CreateDeploymentRequest, Deployment, DeploymentEvent, GetDeploymentRequest,
+        ListDeploymentsRequest, ListDeploymentsResponse, LogChunk, ReadLogRequest, ResolveStepRequest, RunCommandRequest,
+        WatchDeploymentRequest, deployment_service_server::DeploymentService,
+    },
+    status::to_status,
+};
+use shared::{id::DeploymentId, reason::Fault};
+use tokio::sync::Mutex;
+use tonic::{Request, Response, Status};
+
+use self::{log::LogReader, watch::Watcher};
+use crate::{
+    authorization::Caller, driver::Driver, log_store::LogStore, prepare::Preparer, seal::Seal, store::Store,
+};
+
+mod account_test;
+mod command;
+mod create;
+mod decide;
+mod event;
+mod list;
+mod log;
+mod show;
+mod submission;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+/// The service. Clones share everything.
+#[derive(Clone)]
+pub struct Deployments {
+    store: Store,
+    seal: Seal,
+    preparer: Preparer,
+    driver: Driver,
+    logs: LogStore,
+    /// Held while a project's deployment is made: their numbers follow each other, so racing would only make them try again.
+    creating: Arc<Mutex<()>>,
+}
+
+impl Deployments {
+    /// The service over these parts.
+    #[must_use]
+    pub fn new(store: Store, seal: Seal, preparer: Preparer, driver: Driver, logs: LogStore) -> Self {
+        Self { store, seal, preparer, driver, logs, creating: Arc::default() }
+    }
+
+    /// The deployment that a caller means.
+    async fn find(&self, id: &str) -> Result<DeploymentId, Fault> {
+        let id = id.to_owned();
+        self.store.read(move |connection| crate::store::deployments::find_deployment(connection, &id)).await
+    }
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl DeploymentService for Deployments {
+    type WatchDeploymentStream = Answers<DeploymentEvent>;
+    type ReadLogStream = Answers<LogChunk>;
+
+    async fn create_deployment(
+        &self,
+        request: Request<CreateDeploymentRequest>,
+    ) -> Result<Response<Deployment>, Status> {
+        let caller = Caller::of(&request).map_err(status)?;
+        self.create(caller, request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn run_command(&self, request: Request<RunCommandRequest>) -> Result<Response<Deployment>, Status> {
+        let caller = Caller::of(&request).map_err(status)?;
+        self.run(caller, request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn get_deployment(&self, request: Request<GetDeploymentRequest>) -> Result<Response<Deployment>, Status> {
+        let id = self.find(&request.get_ref().id).await.map_err(status)?;
+        self.show(id).await.map(Response::new).map_err(status)
+    }
+
+    async fn list_deployments(
+        &self,
+        request: Request<ListDeploymentsRequest>,
+    ) -> Result<Response<ListDeploymentsResponse>, Status> {
+        self.list(request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn watch_deployment(
+        &self,
+        request: Request<WatchDeploymentRequest>,
+    ) -> Result<Response<Self::WatchDeploymentStream>, Status> {
+        let WatchDeploymentRequest { id, after_sequence } = request.into_inner();
+        let id = self.find(&id).await.map_err(status)?;
+        let watcher = Watcher::new(self.store.clone(), self.driver.watch(id), id, after_sequence);
+        // Pulled by the connection: a caller that reads slowly holds up nothing but its own stream.
+        let pages = stream::try_unfold(watcher, |mut watcher| async move {
+            let page = watcher.next().await.map_err(status)?;
+            Ok::<_, Status>(page.map(|events| (stream::iter(events.into_iter().map(Ok)), watcher)))
+        });
+        Ok(Response::new(Box::pin(pages.try_flatten())))
+    }
+
+    async fn read_log(&self, request: Request<ReadLogRequest>) -> Result<Response<Self::ReadLogStream>, Status> {
+        let reader = self.log_reader(request.into_inner()).await.map_err(status)?;
+        let chunks = stream::try_unfold(reader, |mut reader: LogReader| async move {
+            let chunk = reader.next().await.map_err(status)?;
+            Ok::<_, Status>(chunk.map(|chunk| (chunk, reader)))
+        });
+        Ok(Response::new(Box::pin(chunks)))
+    }
+
+    async fn cancel_deployment(
+        &self,
+        request: Request<CancelDeploymentRequest>,
+    ) -> Result<Response<Deployment>, Status> {
+        let caller = Caller::of(&request).map_err(status)?;
+        self.cancel(caller, request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn resolve_step(&self, request: Request<ResolveStepRequest>) -> Result<Response<Deployment>, Status> {
+        let caller = Caller::of(&request).map_err(status)?;
+        self.resolve(caller, request.into_inner()).await.map(Response::new).map_err(status)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape of map_err")]
+fn status(fault: Fault) -> Status {
+    to_status(&fault)
+}

@@ -1,0 +1,138 @@
+//! Save and test, asked from a worker: one step that only says who it is.
+
+use std::time::Duration;
+
+use coordinator_core::{
+    fact::{Output, OutputValue},
+    input::Input,
+};
+use proto::deployment::CallerIdentity;
+use shared::{
+    id::{DeploymentId, WorkerId},
+    plan::{Action, Aws, Identity, Step},
+    reason::Fault,
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Deployments,
+    command::{command, plain_step},
+    submission::{Content, Submission},
+    watch::stopping,
+};
+use crate::{
+    authorization::Caller,
+    prepare::snapshot::Snapshot,
+    registry::{request_id::RequestId, worker},
+    rpc::fleet::{AskWorker, Asked, Whom},
+    store::{
+        deployments,
+        view::{StepState, StepView},
+    },
+};
+
+/// Name of the one step.
+const STEP: &str = "account test";
+
+/// 10 seconds: a worker that is there takes a step at once; a person waits for the answer.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// 60 seconds: longer than AWS and a slow network take together.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
+#[tonic::async_trait]
+impl AskWorker for Deployments {
+    async fn ask(&self, caller: &Caller, account: &str, whom: Whom) -> Result<Asked, Fault> {
+        let (pool, only_worker) = self.place(whom).await?;
+        let plan = command(caller, step(account, pool), Snapshot { variables: Vec::new(), only_worker })?;
+        let id = plan.id;
+        // Before it exists: not one of its events is missed.
+        let news = self.driver.watch(id);
+        let request_id = RequestId::new("", caller.action, &Content { parts: Vec::new() })?;
+        self.start(Submission { plan, revision: 0, request_id, audit: None }, |_| Ok(())).await?;
+        self.await_answer(caller, id, news).await
+    }
+}
+
+impl Deployments {
+    async fn place(&self, whom: Whom) -> Result<(String, Option<WorkerId>), Fault> {
+        self.store
+            .read(move |connection| match whom {
+                Whom::Pool(name) => crate::registry::pool::get(connection, &name).map(|pool| (pool.name, None)),
+                Whom::Worker(name) => worker::get(connection, &name).map(|worker| (worker.pool, Some(worker.id))),
+            })
+            .await
+    }
+
+    async fn await_answer(
+        &self,
+        caller: &Caller,
+        id: DeploymentId,
+        mut news: watch::Receiver<i64>,
+    ) -> Result<Asked, Fault> {
+        let begun = Instant::now();
+        loop {
+            news.borrow_and_update();
+            let view = self.store.read(move |connection| deployments::deployment_view(connection, id)).await?;
+            let has_ended = view.deployment.ended_at.is_some();
+            let Some(step) = view.steps.into_iter().next() else { return Err(stopping()) };
+            if has_ended {
+                return Ok(asked(&step));
+            }
+            let deadline = begun + if is_taken(&step) { ANSWERED_WITHIN } else { TAKEN_WITHIN };
+            match timeout_at(deadline, news.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(stopping()),
+                Err(_) => return self.give_up(caller, id, &step).await,
+            }
+        }
+    }
+
+    /// Nobody waits for the answer any more: the question ends too.
+    async fn give_up(&self, caller: &Caller, id: DeploymentId, step: &StepView) -> Result<Asked, Fault> {
+        let waits = self.driver.view(move |core, _| core.queue_reason(id, 0)).await?;
+        let reason = "It was not answered in time.".to_owned();
+        let cancel = Input::CancelRequested { deployment: id, by: caller.actor(), reason };
+        self.driver.submit(cancel, None).await?;
+        let worker = worker_of(step);
+        let refusal = match waits {
+            Some(why) => format!("No worker could be asked within {} s. {}", TAKEN_WITHIN.as_secs(), why.sentence),
+            None => format!("Worker \"{worker}\" did not answer in time: `longshore worker show` says how it stands."),
+        };
+        Ok(Asked { answer: Err(refusal), worker, latency_ms: 0 })
+    }
+}
+
+fn step(account: &str, pool: String) -> Step {
+    let aws = Aws { identity: Identity::NamedAccount(account.into()), ..Aws::default() };
+    Step { timeout: ANSWERED_WITHIN, ..plain_step(STEP, pool, aws, Action::CheckIdentity) }
+}
+
+fn is_taken(step: &StepView) -> bool {
+    step.attempts.last().is_some_and(|attempt| attempt.state.may_be_alive())
+}
+
+fn worker_of(step: &StepView) -> String {
+    step.attempts.last().map(|attempt| attempt.worker_name.clone()).unwrap_or_default()
+}
+
+fn asked(step: &StepView) -> Asked {
+    let value = |name: &str| output(&step.outputs, name).unwrap_or_default().to_owned();
+    let answer = match step.state {
+        StepState::Succeeded => {
+            Ok(CallerIdentity { account: value("Account"), arn: value("Arn"), user_id: value("UserId") })
+        }
+        _ => Err(step.detail.clone()),
+    };
+    Asked { answer, worker: worker_of(step), latency_ms: value("LatencyMs").parse().unwrap_or(0) }
+}
+
+fn output<'a>(outputs: &'a [Output], name: &str) -> Option<&'a str> {
+    outputs.iter().find(|output| output.name == name).and_then(|output| match &output.value {
+        OutputValue::Plain(value) => Some(value.as_str()),
+        OutputValue::Sealed(_) => None,
+    })
+}

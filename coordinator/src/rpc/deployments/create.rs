@@ -1,0 +1,109 @@
+//! A project's deployment.
+
+use std::collections::BTreeMap;
+
+use proto::deployment::{CreateDeploymentRequest, Deployment};
+use shared::reason::{Fault, Reason};
+
+use super::{
+    Deployments,
+    submission::{Content, Submission, new_id},
+};
+use crate::{
+    authorization::Caller,
+    prepare::{
+        plan::Plan,
+        snapshot::{Declared, Snapshot, Target},
+    },
+    registry::{environment, project, request_id::RequestId, variable},
+    seal::Seal,
+};
+
+/// 3: a project is applied or deployed by somebody else in the same moment once, hardly twice.
+const TRIES: u32 = 3;
+
+impl Deployments {
+    /// # Errors
+    /// Those of the proto's CreateDeployment.
+    pub(super) async fn create(
+        &self,
+        caller: Caller,
+        request: CreateDeploymentRequest,
+    ) -> Result<Deployment, Fault> {
+        let request_id = RequestId::new(&request.request_id, caller.action, &content(&request))?;
+        let _turn = self.creating.lock().await;
+        let mut tries = 0;
+        let id = loop {
+            if let Some(made) = self.made_before(&request_id).await? {
+                break made;
+            }
+            tries += 1;
+            match self.create_once(&caller, &request, request_id.clone()).await {
+                Ok(id) => break id,
+                // The project changed between reading and writing.
+                Err(fault) if fault.reason == Reason::InUse && tries < TRIES => {}
+                Err(fault) => return Err(fault),
+            }
+        };
+        self.show(id).await
+    }
+
+    async fn create_once(
+        &self,
+        caller: &Caller,
+        request: &CreateDeploymentRequest,
+        request_id: RequestId,
+    ) -> Result<shared::id::DeploymentId, Fault> {
+        let (row, declared) = self.project(request).await?;
+        let prompted: BTreeMap<String, String> = request.variables.clone().into_iter().collect();
+        let target = Target { project: &row.name, environment: &request.environment, process: &row.process };
+        let snapshot = Snapshot::resolve(target, declared, &prompted)?;
+        let (name, number, revision) = (row.name.clone(), row.next_number, row.revision);
+        let plan = Plan {
+            id: new_id(),
+            project: row.name,
+            environment: request.environment.clone(),
+            number,
+            created_by: caller.actor(),
+            process: row.process,
+            snapshot,
+        };
+        let detail = format!("Project \"{name}\" #{number} to environment \"{}\".", plan.environment);
+        let audit = Some(caller.did(plan.id.to_string(), detail));
+        self.start(Submission { plan, revision, request_id, audit }, move |tx| {
+            let unchanged = project::get(tx, &name)?.revision == revision;
+            if unchanged && project::take_number(tx, &name, number)? {
+                return Ok(());
+            }
+            let sentence = format!("Project \"{name}\" was changed or deployed by somebody else in this moment. Try again.");
+            Err(Fault::new(Reason::InUse, sentence))
+        })
+        .await
+    }
+
+    async fn project(&self, request: &CreateDeploymentRequest) -> Result<(project::Row, Vec<Declared>), Fault> {
+        let (name, environment) = (request.project.clone(), request.environment.clone());
+        let seal = self.seal.clone();
+        self.store
+            .read(move |connection| {
+                let row = project::get(connection, &name)?;
+                environment::get(connection, &environment)?;
+                let variables = variable::list(connection, &name)?;
+                let declared = variables.into_iter().map(|variable| declared(&seal, variable)).collect::<Result<_, _>>()?;
+                Ok((row, declared))
+            })
+            .await
+    }
+}
+
+fn declared(seal: &Seal, row: variable::Row) -> Result<Declared, Fault> {
+    let value = row.open(seal)?;
+    Ok(Declared { name: row.key.name, kind: row.key.kind, environments: row.key.environments, value })
+}
+
+fn content(request: &CreateDeploymentRequest) -> Content {
+    let mut parts = vec![request.project.clone(), request.environment.clone()];
+    let variables: BTreeMap<&String, &String> = request.variables.iter().collect();
+    parts.extend(variables.into_iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
+    Content { parts }
+}
