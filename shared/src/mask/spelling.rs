@@ -191,7 +191,7 @@ fn ansi_c(text: &[u8], ascii: bool) -> Vec<u8> {
     })
 }
 
-/// Between the quotes of a literal, as Python's `repr` and JavaScript's consoles write it: a single quote is escaped when
+/// Between the quotes of a literal, as Python's `repr` writes it: a single quote is escaped when
 /// both kinds of quotes are in the text.
 fn repr(text: &[u8], quote: bool) -> Vec<u8> {
     respell(text, |byte| {

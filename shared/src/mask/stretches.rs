@@ -10,7 +10,7 @@ impl Stretches {
     /// Adds a hit that ends no earlier than any before it. What it shares a byte with becomes one stretch with it.
     pub(super) fn add(&mut self, mut hit: Range<usize>) {
         while let Some(last) = self.0.pop_if(|last| last.end > hit.start) {
-            hit = last.start.min(hit.start)..last.end.max(hit.end);
+            hit.start = hit.start.min(last.start);
         }
         self.0.push(hit);
     }

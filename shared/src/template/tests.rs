@@ -106,6 +106,15 @@ fn other_languages_that_use_the_sign_do_not_swallow_what_follows() {
 }
 
 #[test]
+fn what_is_too_long_for_a_name_is_text() {
+    let mut variables = variables(&[("A", "a")]);
+    let long = "x".repeat(limits::EXPRESSION_BYTES + 1);
+    variables.insert(long.as_str(), "never", false);
+    assert_echoed(&variables, &format!("#{{{long}}}"), &[&long[..40]]);
+    assert_eq!(text(&variables, &format!("#{{{long}#{{A}}}}")), format!("#{{{long}a}}"));
+}
+
+#[test]
 fn a_circle_is_told_as_a_chain() {
     let variables = variables(&[("Start", "#{A}"), ("A", "x #{b}"), ("B", "#{C}"), ("C", "#{a}")]);
     let error = variables.evaluate("#{Start}").expect_err("a circle");
@@ -233,6 +242,7 @@ fn hostile_texts_take_no_longer_than_others_of_their_size() {
         "#{".repeat(size),
         "#{".repeat(size / 2) + &"}".repeat(size / 2),
         "#{\n".repeat(size / 4) + &"}".repeat(size / 4),
+        "#{".repeat(size / 2) + "\n" + &"}".repeat(size / 2),
         "#".repeat(size),
         "##{".repeat(size / 3),
         "}".repeat(size),
