@@ -87,6 +87,14 @@ impl Connection {
         })
     }
 
+    /// Without TLS, for a coordinator that a test plays.
+    #[cfg(test)]
+    pub(crate) fn plain(url: &str) -> Self {
+        let endpoint = tonic::transport::Endpoint::from_shared(url.to_owned()).expect("a URL");
+        let bearer = Bearer(MetadataValue::from_static("Bearer x"));
+        Self { coordinator: url.to_owned(), channel: InterceptedService::new(endpoint.connect_lazy(), bearer) }
+    }
+
     clients! {
         accounts: AccountServiceClient,
         audit: AuditServiceClient,
@@ -181,9 +189,7 @@ mod tests {
     use super::*;
 
     fn connection() -> Connection {
-        let channel = Channel::from_static("https://localhost:7300").connect_lazy();
-        let channel = InterceptedService::new(channel, Bearer(MetadataValue::from_static("Bearer x")));
-        Connection { coordinator: "https://localhost:7300".into(), channel }
+        Connection::plain("http://localhost:7300")
     }
 
     #[tokio::test]

@@ -8,6 +8,8 @@ mod presenter;
 mod records;
 mod stream;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod wording;
 
 use std::{io, pin::pin, time::Duration};
@@ -98,6 +100,10 @@ struct Follower<'a> {
     presenter: &'a mut dyn Presenter,
     /// Whether the connection is broken, as far as has been said.
     out_of_reach: bool,
+    /// Sequence of the newest event that was told.
+    told: i64,
+    /// Whether there will be no more events.
+    told_all: bool,
     /// Since when nothing more is expected but the rest of the logs.
     waiting_for_logs: Option<Instant>,
 }
@@ -111,6 +117,8 @@ impl<'a> Follower<'a> {
             updates,
             presenter,
             out_of_reach: false,
+            told: 0,
+            told_all: false,
             waiting_for_logs: None,
         }
     }
@@ -118,6 +126,7 @@ impl<'a> Follower<'a> {
     async fn run(mut self) -> Result<Exit, Failure> {
         // Subscribed first and looked after that, so that nothing happens unseen in between.
         self.streams.watch();
+        self.go_on()?;
         let mut interrupt = pin!(tokio::signal::ctrl_c());
         let mut picture = interval(FRAME_TIME);
         picture.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -142,7 +151,8 @@ impl<'a> Follower<'a> {
     }
 
     fn is_done(&self) -> bool {
-        self.board.is_over() && self.board.logs_are_read()
+        let told_all = self.told_all || self.told >= self.board.deployment().last_event_sequence;
+        self.board.is_over() && told_all && self.board.logs_are_read()
     }
 
     fn take(&mut self, update: Update) -> Result<(), Failure> {
@@ -151,13 +161,16 @@ impl<'a> Follower<'a> {
             Update::Subscribed => self.streams.look(),
             Update::Event(event) => {
                 show(self.presenter.event(&event))?;
+                self.told = event.sequence;
                 self.streams.look();
             }
             Update::Snapshot(deployment) => {
                 self.streams.looked();
-                if self.board.renew(*deployment) {
-                    show(self.presenter.stands(&self.board))?;
-                }
+                self.renew(*deployment)?;
+            }
+            Update::Ended(deployment) => {
+                self.told_all = true;
+                self.renew(*deployment)?;
             }
             Update::Frames { execution_id, frames } => {
                 let step = self.board.step_of(&execution_id).to_owned();
@@ -175,6 +188,18 @@ impl<'a> Follower<'a> {
             Update::OutOfReach(_) => {}
             Update::Failed(failure) => return Err(failure),
         }
+        self.go_on()
+    }
+
+    fn renew(&mut self, deployment: d::Deployment) -> Result<(), Failure> {
+        if self.board.renew(deployment) {
+            show(self.presenter.stands(&self.board))?;
+        }
+        Ok(())
+    }
+
+    /// Does what follows from how things stand.
+    fn go_on(&mut self) -> Result<(), Failure> {
         for execution_id in self.board.logs_to_open() {
             self.streams.log(execution_id);
         }

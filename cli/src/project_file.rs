@@ -6,7 +6,6 @@ mod files;
 mod format;
 mod lower;
 mod suggest;
-mod wire;
 
 use std::{
     fs,
@@ -52,18 +51,14 @@ impl Draft {
         let file = format::parse(text).map_err(|fault| vec![fault])?;
         let mut faults = Vec::new();
         let attachments = files::collect(&file, folder, &mut faults);
-        let process = lower::process(&file, &attachments, &mut faults);
-        let variables = lower::variables(&file, &mut faults);
+        let described = lower::project(&file, &attachments, &mut faults);
         circles::find(&file, &mut faults);
+        let project = d::Project::from(&described);
         // What the file's own checks found with its line would only be found again without it.
         if faults.is_empty() {
-            faults.extend(lower::faults(&file, &process));
+            faults = lower::refusals(&file, &project);
         }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let project = wire::project(&file, process, variables);
-        Ok(Self { project, attachments })
+        if faults.is_empty() { Ok(Self { project, attachments }) } else { Err(faults) }
     }
 }
 

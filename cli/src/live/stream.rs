@@ -33,6 +33,8 @@ pub(super) enum Update {
     Event(d::DeploymentEvent),
     /// How the deployment stands.
     Snapshot(Box<d::Deployment>),
+    /// How the deployment stands after its last event.
+    Ended(Box<d::Deployment>),
     /// Looking did not work this time; the streams will say why.
     LookFailed,
     /// Part of an attempt's log; each frame once and in order.
@@ -119,7 +121,7 @@ impl Source {
                     Ok(deployment) if deployment.state() == d::deployment::State::Running => {
                         Status::unavailable("The stream of events ended early.")
                     }
-                    Ok(deployment) => return self.send(Update::Snapshot(Box::new(deployment))).await,
+                    Ok(deployment) => return self.send(Update::Ended(Box::new(deployment))).await,
                     Err(status) => status,
                 },
                 Err(status) => status,

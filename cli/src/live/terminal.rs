@@ -111,7 +111,7 @@ impl Terminal {
         // One row for the steps to come, one that the cursor stands in.
         let room = rows.saturating_sub(2);
         let shown = active.len().min(room);
-        let below = if shown == 0 { 0 } else { ((room - shown) / shown).min(MOST_BELOW) };
+        let below = (room - shown).checked_div(shown).unwrap_or(0).min(MOST_BELOW);
         self.picture.clear();
         for step in &active[..shown] {
             let head = self.head(step, now);

@@ -307,6 +307,9 @@ fn sentence(error: &Error) -> String {
         Error::SerdeInvalidType { unexpected, expected, .. } | Error::SerdeInvalidValue { unexpected, expected, .. } => {
             format!("Here stands {unexpected}, where {expected} is needed.")
         }
+        Error::Unexpected { expected: "mapping start", .. } => "Keys with values are needed here.".to_owned(),
+        Error::Unexpected { expected: "sequence start", .. } => "A list is needed here.".to_owned(),
+        Error::Unexpected { expected: "string scalar", .. } => "A single value is needed here.".to_owned(),
         Error::Message { msg, .. } => capital(msg),
         other => capital(&without_place(&other.to_string())),
     }

@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use proto::{
+    convert::project::{Declared, Described},
+    deployment as d,
+};
 use shared::{limits, plan};
 
 use super::{
@@ -10,33 +14,36 @@ use super::{
     format::{self, ProjectFile},
 };
 
-/// The steps and files. What cannot be lowered is a fault, and its step is left out.
-pub(super) fn process(file: &ProjectFile, attachments: &[Attachment], faults: &mut Vec<Fault>) -> plan::Process {
+/// The project. What cannot be lowered is a fault, and is left out.
+pub(super) fn project(file: &ProjectFile, attachments: &[Attachment], faults: &mut Vec<Fault>) -> Described {
     duplicate_names(file, faults);
-    let steps = file.steps.iter().filter_map(|it| step(it).map_err(|fault| faults.push(fault)).ok()).collect();
-    let files = attachments.iter().map(|attachment| attachment.file.clone()).collect();
-    plan::Process { steps, files }
-}
-
-/// Each variable's key and value.
-pub(super) fn variables(file: &ProjectFile, faults: &mut Vec<Fault>) -> Vec<(plan::VariableKey, Option<String>)> {
     overlapping_values(file, faults);
-    let lowered = file.variables.iter().map(|it| variable(it).map_err(|fault| faults.push(fault)).ok());
-    lowered.collect::<Vec<_>>().into_iter().flatten().collect()
+    let files = attachments.iter().map(|attachment| attachment.file.clone()).collect();
+    Described {
+        name: file.project.value.clone(),
+        description: file.description.clone(),
+        process: plan::Process { steps: each(&file.steps, step, faults), files },
+        variables: each(&file.variables, variable, faults),
+    }
 }
 
-/// What the plan itself finds wrong, at the step it names.
-pub(super) fn faults(file: &ProjectFile, process: &plan::Process) -> Vec<Fault> {
-    let place = |sentence: &str| {
-        let step = file.steps.iter().find(|step| sentence.starts_with(&format!("Step \"{}\":", step.name.value)))?;
-        Place::of(step.name.referenced)
-    };
-    let mut faults: Vec<_> =
-        process.faults().into_iter().map(|sentence| Fault::at(place(&sentence), sentence)).collect();
-    if let Err(why) = plan::check_name(&file.project.value, limits::NAME_CHARS) {
-        faults.push(Fault::at(Place::of(file.project.referenced), format!("The project's name {why}.")));
-    }
-    faults
+fn each<W, P>(written: &[W], lower: fn(&W) -> Result<P, Fault>, faults: &mut Vec<Fault>) -> Vec<P> {
+    written.iter().filter_map(|it| lower(it).map_err(|fault| faults.push(fault)).ok()).collect()
+}
+
+/// What the coordinator would refuse, in its own words, at the place they are about.
+pub(super) fn refusals(file: &ProjectFile, project: &d::Project) -> Vec<Fault> {
+    let Err(refusal) = Described::try_from(project) else { return Vec::new() };
+    refusal.sentence.lines().map(|sentence| Fault::at(place_of(file, sentence), sentence)).collect()
+}
+
+/// Where the thing stands that a sentence begins with.
+fn place_of(file: &ProjectFile, sentence: &str) -> Option<Place> {
+    let names = |kind: &str, name: &str| sentence.starts_with(&format!("{kind} \"{name}\""));
+    let step = file.steps.iter().map(|step| &step.name).find(|name| names("Step", &name.value));
+    let variable = || file.variables.iter().map(|variable| &variable.name).find(|name| names("Variable", &name.value));
+    let project = || sentence.starts_with("The project's name").then_some(&file.project);
+    step.or_else(variable).or_else(project).and_then(|name| Place::of(name.referenced))
 }
 
 fn duplicate_names(file: &ProjectFile, faults: &mut Vec<Fault>) {
@@ -175,18 +182,14 @@ fn deploy_stack(stack: &format::DeployStack) -> plan::DeployStack {
     }
 }
 
-fn variable(variable: &format::Variable) -> Result<(plan::VariableKey, Option<String>), Fault> {
-    let name = &variable.name;
-    if let Err(why) = plan::check_name(&name.value, limits::NAME_CHARS) {
-        return Err(Fault::at(Place::of(name.referenced), format!("The name of variable \"{}\" {why}.", name.value)));
-    }
+fn variable(variable: &format::Variable) -> Result<Declared, Fault> {
     if let (format::VariableType::Sensitive, Some(value)) = (variable.r#type, &variable.value) {
         return Err(Fault::at(
             Place::of(value.referenced),
             format!(
                 "Variable \"{}\" is sensitive, so its value must not stand here: remove it, and set it with `longshore \
                  variable set`.",
-                name.value
+                variable.name.value
             ),
         ));
     }
@@ -196,8 +199,8 @@ fn variable(variable: &format::Variable) -> Result<(plan::VariableKey, Option<St
         format::VariableType::AwsAccount => plan::VariableKind::AwsAccount,
     };
     let environments: BTreeSet<_> = variable.environments.iter().cloned().collect();
-    let key = plan::VariableKey { name: name.value.clone(), kind, environments };
-    Ok((key, variable.value.as_ref().map(|value| value.value.clone())))
+    let key = plan::VariableKey { name: variable.name.value.clone(), kind, environments };
+    Ok(Declared { key, value: variable.value.as_ref().map(|value| value.value.clone()) })
 }
 
 fn fault(step: &format::Step, what: &str) -> Fault {

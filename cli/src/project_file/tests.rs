@@ -258,6 +258,18 @@ fn what_the_plan_finds_is_told_at_its_step() {
 }
 
 #[test]
+fn what_the_coordinator_would_refuse_about_a_variable_is_told_at_its_place() {
+    let text = "project: p\nvariables:\n  - { name: \"A|B\", value: x }\nsteps:\n  - name: S\n    script: { shell: bash, body: x }\n";
+    expect_fault(text, "3:13", &["\"A|B\""]);
+}
+
+#[test]
+fn a_value_where_keys_are_needed_is_said_in_words() {
+    expect_fault(&with_step("    script: hello\n"), "4:13", &["Keys with values are needed here."]);
+    expect_fault("project: p\nsteps: 3\n", "2:8", &["A list is needed here."]);
+}
+
+#[test]
 fn a_fault_in_the_yaml_itself_has_its_place() {
     let faults = faults("project: p\nsteps:\n  - name: [\n");
     assert!(faults[0].starts_with("longshore.yaml:"), "{faults:?}");
