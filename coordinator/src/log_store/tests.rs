@@ -319,7 +319,7 @@ async fn followers_hear_of_every_append_and_of_the_end() {
     append(&log, execution(1), 0, &lines(0..4)).await.expect("appended");
     follower.changed().await.expect("it grew");
     assert_eq!(*follower.borrow_and_update(), 4);
-    log.seal(execution(1), 4, digest(&lines(0..4))).await.expect("sealed");
+    assert_eq!(log.seal(execution(1), 4, digest(&lines(0..4))).await, Ok(Sealed::Complete));
     assert!(follower.changed().await.is_err(), "it is closed");
     let mut late = log.subscribe(execution(1)).expect("followed");
     assert_eq!(*late.borrow_and_update(), 4);
@@ -378,7 +378,7 @@ async fn a_segment_that_a_crash_left_behind_goes_at_the_next_start() {
     let frames = fill(&log, &dir, execution(1), 2).await;
     let first = segments(&dir)[0].clone();
     let kept = fs::read(&first).expect("a segment");
-    log.seal(execution(1), frames.len() as u64, digest(&frames)).await.expect("sealed");
+    assert_eq!(log.seal(execution(1), frames.len() as u64, digest(&frames)).await, Ok(Sealed::Complete));
     assert!(!first.exists());
     drop(log);
     fs::write(&first, kept).expect("as before the crash");
@@ -394,7 +394,7 @@ async fn a_damaged_archive_is_told_and_never_read_as_log() {
     let (dir, log) = open();
     let frames = lines(0..50);
     append(&log, execution(1), 0, &frames).await.expect("appended");
-    log.seal(execution(1), 50, digest(&frames)).await.expect("sealed");
+    assert_eq!(log.seal(execution(1), 50, digest(&frames)).await, Ok(Sealed::Complete));
     let file = object(&dir, execution(1));
     let bytes = fs::read(&file).expect("an object");
     for at in 0..bytes.len() {
