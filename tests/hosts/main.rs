@@ -5,3 +5,4 @@ mod counting;
 mod crash;
 mod joining;
 mod namespaces;
+mod queue;
