@@ -15,7 +15,7 @@ use shared::{
 
 use crate::{
     driver::routes::Routes,
-    log_store::LogStore,
+    log_store::{LogStore, Sealed},
     store::{Store, facts},
 };
 
@@ -53,8 +53,10 @@ impl Drain {
     pub fn look(&self, worker: WorkerId, execution: ExecutionId) {
         let mut all = self.lock();
         let Some(expected) = all.get(&execution).copied() else { return };
-        if self.logs.next_seq(execution) < expected.frames {
-            return;
+        match self.logs.next_seq(execution) {
+            Ok(next) if next >= expected.frames => {}
+            Ok(_) => return,
+            Err(error) => return tracing::error!(execution = %execution, error = %error, "a log cannot be read"),
         }
         all.remove(&execution);
         let this = self.clone();
@@ -63,7 +65,10 @@ impl Drain {
 
     async fn complete(&self, worker: WorkerId, execution: ExecutionId, expected: Expected) {
         match self.seal(execution, expected).await {
-            Ok(()) => self.routes.send_now(worker, Message::Forget(Forget { execution_id: execution.to_string() })),
+            Ok(Sealed::Complete) => {
+                self.routes.send_now(worker, Message::Forget(Forget { execution_id: execution.to_string() }));
+            }
+            Ok(Sealed::Missing { .. }) => self.expect(execution, expected),
             Err(error) => {
                 // The worker keeps its files; its next session brings us here again.
                 tracing::error!(execution = %execution, error = %error, "a log could not be completed");
@@ -71,10 +76,13 @@ impl Drain {
         }
     }
 
-    async fn seal(&self, execution: ExecutionId, expected: Expected) -> Result<(), Fault> {
-        let Some(digest) = expected.digest else { return Ok(()) };
-        self.logs.seal(execution, expected.frames, digest).await?;
-        self.store.write(move |tx| facts::set_log_complete(tx, execution)).await
+    /// A log whose digest nobody could compute is kept as far as it was saved, and never counts as complete.
+    async fn seal(&self, execution: ExecutionId, expected: Expected) -> Result<Sealed, Fault> {
+        let sealed = self.logs.seal(execution, expected.frames, expected.digest).await?;
+        if sealed == Sealed::Complete && expected.digest.is_some() {
+            self.store.write(move |tx| facts::set_log_complete(tx, execution)).await?;
+        }
+        Ok(sealed)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ExecutionId, Expected>> {

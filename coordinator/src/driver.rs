@@ -26,7 +26,7 @@ use self::{
     routes::{Route, Routes},
     watchers::Watchers,
 };
-use crate::{clock, drain::Drain, prepare::Preparer, registry, store::{self, Store}};
+use crate::{clock, drain::Drain, prepare::Preparer, registry, store::{self, Store, Stored}};
 
 mod commit;
 mod perform;
@@ -317,14 +317,15 @@ impl Engine {
                 }
                 Err(error) => tracing::warn!(error = %error, "the store cannot be written yet"),
             }
-            tokio::time::sleep(backoff.next_wait()).await;
+            // One coordinator: there is nobody to be out of step with.
+            tokio::time::sleep(backoff.next(1.0)).await;
         }
     }
 
     async fn reloaded(&mut self) -> Result<Decision, Fault> {
         // A write that changes nothing: can the store be written at all?
         self.store
-            .write(|tx| tx.execute("UPDATE store_meta SET one = 1", []).map(drop).map_err(|e| store::Stored::fault(&e)))
+            .write(|tx| tx.execute("UPDATE store_meta SET one = 1", []).stored("looking whether it can be written"))
             .await?;
         let (core, decision) = recover(&self.store, self.patience, self.now()).await?;
         self.core = core;

@@ -40,6 +40,28 @@ impl Files {
         is_digest(sha256).then(|| fs::metadata(self.path(sha256)).ok()).flatten().map(|found| found.len())
     }
 
+    /// Where a file is, if it was uploaded; `None` for what is no digest.
+    #[must_use]
+    pub fn find(&self, sha256: &str) -> Option<PathBuf> {
+        is_digest(sha256).then(|| self.path(sha256))
+    }
+
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// [`Reason::FileNotFound`] when it was not uploaded; [`Reason::StoreUnavailable`] when it cannot be read.
+    pub async fn open(&self, sha256: &str) -> Result<tokio::fs::File, Fault> {
+        if !is_digest(sha256) {
+            return Err(Fault::new(Reason::InvalidFile, "A file's digest must be SHA-256 in 64 lower-case hex digits."));
+        }
+        tokio::fs::File::open(self.path(sha256)).await.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Fault::new(Reason::FileNotFound, format!("The file {sha256} was not uploaded: apply the project again."))
+            }
+            _ => Fault::new(Reason::StoreUnavailable, format!("The file {sha256} cannot be read: {error}.")),
+        })
+    }
+
     /// Begins an upload. Blocks.
     ///
     /// # Errors

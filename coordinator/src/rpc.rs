@@ -19,6 +19,7 @@ pub mod fleet;
 pub mod join;
 pub mod pools;
 pub mod projects;
+pub mod session;
 pub mod workers;
 
 /// Who calls, and with what.

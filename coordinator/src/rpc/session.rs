@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use self::control::Control;
 use crate::{
-    authorization::Caller, drain::Drain, driver::Driver, enrolment::Enrolment, log_store::LogStore,
+    authorization::Caller, drain::Drain, driver::Driver, enrolment::Enrolment, files::Files, log_store::LogStore,
     prepare::Preparer, presence::Presence, registry, seal::Seal, store::Store,
 };
 
@@ -54,8 +54,8 @@ pub struct Session {
     pub enrolment: Arc<Enrolment>,
     /// Opens accounts' secrets.
     pub seal: Seal,
-    /// Folder of uploaded files.
-    pub files: Arc<std::path::Path>,
+    /// Uploaded files.
+    pub files: Files,
     /// Of the store, told in the Welcome.
     pub store_id: Arc<str>,
 }
@@ -128,7 +128,7 @@ impl SessionService for Session {
             let sentence = format!("The attempt {execution} uses no file with the digest {sha256}.");
             return Err(to_status(&Fault::new(Reason::FileNotFound, sentence)));
         }
-        let file = crate::rpc::files::open(&self.files, &sha256).await.map_err(|fault| to_status(&fault))?;
+        let file = self.files.open(&sha256).await.map_err(|fault| to_status(&fault))?;
         let (chunks, out) = mpsc::channel(CHUNKS);
         task::spawn("send-file", send_file(file, chunks));
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
