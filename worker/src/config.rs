@@ -133,9 +133,8 @@ impl Config {
             [("aws-endpoint-url", &self.aws_endpoint_url), ("metadata-endpoint", &self.metadata_endpoint)]
         {
             let sound = url.as_deref().is_none_or(|url| {
-                url.parse::<http::Uri>().is_ok_and(|uri| {
-                    uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https"))
-                })
+                url.parse::<http::Uri>()
+                    .is_ok_and(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")))
             });
             if !sound {
                 return Err(usage(format!("{name} must be a URL like http://127.0.0.1:4566.")));

@@ -35,7 +35,10 @@ impl Failure {
 
     /// A file or folder of the data folder that cannot be used.
     pub fn data(path: &Path, error: &io::Error) -> Self {
-        Self::new(Exit::Data, format!("{} cannot be used: {error}. Check its owner, mode and free space.", path.display()))
+        Self::new(
+            Exit::Data,
+            format!("{} cannot be used: {error}. Check its owner, mode and free space.", path.display()),
+        )
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{access, Access, statfs, statvfs};
+use rustix::fs::{Access, access, statfs, statvfs};
 use shared::id::ExecutionId;
 
 use crate::{
@@ -97,7 +97,8 @@ impl Home {
 /// Whatever the file system says.
 pub fn executions(data: &Path) -> io::Result<Vec<ExecutionId>> {
     let folder = data.join("exec");
-    let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>()?;
+    let names =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>()?;
     Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
 }
 
@@ -187,7 +188,10 @@ fn refuse_remote(path: &Path) -> Result<(), Failure> {
     if REMOTE.contains(&file_system(path)?) {
         return Err(Failure::new(
             Exit::Data,
-            format!("The data folder {} is on a network file system: give one on a local disk with --data-dir.", path.display()),
+            format!(
+                "The data folder {} is on a network file system: give one on a local disk with --data-dir.",
+                path.display()
+            ),
         ));
     }
     Ok(())

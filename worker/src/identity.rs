@@ -6,12 +6,12 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use proto::worker::JoinResponse;
-use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde::{Deserialize, Serialize};
@@ -43,9 +43,15 @@ pub struct Membership {
 pub struct WorkerIdentity {
     folder: PathBuf,
     membership: Membership,
-    roots: RootCertStore,
     shown: Arc<tls::Identity>,
-    validity: Mutex<Validity>,
+    renewable: Mutex<Renewable>,
+}
+
+/// What a renewal replaces besides the certificate.
+#[derive(Debug)]
+struct Renewable {
+    validity: Validity,
+    roots: RootCertStore,
 }
 
 /// When a certificate is valid.
@@ -77,7 +83,12 @@ impl WorkerIdentity {
         let shown = tls::Identity::new(vec![certificate.clone()], private_key(&key))
             .map_err(|error| unusable(folder, &error))?;
         let validity = Validity::of(&certificate).ok_or_else(|| unusable(folder, &"its certificate cannot be read"))?;
-        Ok(Some(Self { folder: folder.into(), membership, roots, shown, validity: Mutex::new(validity) }))
+        Ok(Some(Self {
+            folder: folder.into(),
+            membership,
+            shown,
+            renewable: Mutex::new(Renewable { validity, roots }),
+        }))
     }
 
     /// What the coordinator said at joining.
@@ -89,7 +100,7 @@ impl WorkerIdentity {
     /// When the certificate is valid.
     #[must_use]
     pub fn validity(&self) -> Validity {
-        *self.validity.lock().unwrap_or_else(PoisonError::into_inner)
+        self.renewable().validity
     }
 
     /// What a connection to the worker listener is made with.
@@ -97,7 +108,7 @@ impl WorkerIdentity {
     /// # Errors
     /// With exit code 70, when TLS cannot be set up.
     pub fn client_config(&self) -> Result<ClientConfig, Failure> {
-        tls::client_config(self.roots.clone(), Some(self.shown.clone()))
+        tls::client_config(self.renewable().roots.clone(), Some(self.shown.clone()))
             .map_err(|error| Failure::new(Exit::Internal, format!("TLS cannot be set up: {error}")))
     }
 
@@ -106,7 +117,7 @@ impl WorkerIdentity {
     ///
     /// # Errors
     /// With exit code 73, when it cannot be kept; the old one stays in use.
-    pub fn renew(&self, request: &Request, certificate_der: &[u8]) -> Result<(), Failure> {
+    pub fn renew(&self, request: &Request, certificate_der: &[u8], authorities_der: &[Vec<u8>]) -> Result<(), Failure> {
         let certificate = CertificateDer::from(certificate_der.to_vec());
         let validity = Validity::of(&certificate).filter(|_| belongs(&request.key, &certificate));
         let validity = validity.ok_or_else(|| unusable(&self.folder, &"the renewed certificate is of another key"))?;
@@ -114,8 +125,25 @@ impl WorkerIdentity {
         self.shown
             .replace(vec![certificate], private_key(&request.key))
             .map_err(|error| unusable(&self.folder, &error))?;
-        *self.validity.lock().unwrap_or_else(PoisonError::into_inner) = validity;
+        self.renewable().validity = validity;
+        if !authorities_der.is_empty() {
+            self.trust(authorities_der)?;
+        }
         Ok(())
+    }
+
+    fn trust(&self, authorities_der: &[Vec<u8>]) -> Result<(), Failure> {
+        let authorities = authorities_der.iter().map(|der| CertificateDer::from(der.clone()));
+        let roots = tls::roots(authorities).map_err(|error| unusable(&self.folder, &error))?;
+        let text: String = authorities_der.iter().map(|der| pem(der)).collect();
+        write_durably(&self.folder.join(AUTHORITIES), text.as_bytes())
+            .map_err(|error| Failure::data(&self.folder, &error))?;
+        self.renewable().roots = roots;
+        Ok(())
+    }
+
+    fn renewable(&self) -> MutexGuard<'_, Renewable> {
+        self.renewable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -214,22 +242,20 @@ pub fn keep(folder: &Path, response: &JoinResponse) -> Result<Membership, Failur
 
 fn make_folder(folder: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|error| Failure::data(folder, &error))
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| Failure::data(folder, &error))
 }
 
 /// The key and certificate that belong together. After a crash during a renewal that may be a new key with the new
 /// certificate still under its other name.
 fn settle_pair(folder: &Path) -> Result<(KeyPair, CertificateDer<'static>), Failure> {
-    let key = KeyPair::from_pem(&String::from_utf8_lossy(&read(folder, KEY)?)).map_err(|error| unusable(folder, &error))?;
+    let key =
+        KeyPair::from_pem(&String::from_utf8_lossy(&read(folder, KEY)?)).map_err(|error| unusable(folder, &error))?;
     for name in [CERTIFICATE.to_owned(), format!("{CERTIFICATE}.new")] {
         let Ok(certificate) = CertificateDer::from_pem_file(folder.join(&name)) else { continue };
         if belongs(&key, &certificate) {
             if name != CERTIFICATE {
-                fs::rename(folder.join(name), folder.join(CERTIFICATE)).map_err(|error| Failure::data(folder, &error))?;
+                fs::rename(folder.join(name), folder.join(CERTIFICATE))
+                    .map_err(|error| Failure::data(folder, &error))?;
             }
             return Ok((key, certificate));
         }
@@ -248,7 +274,8 @@ fn keep_pair(folder: &Path, key: &KeyPair, certificate: &CertificateDer<'_>) -> 
 }
 
 fn belongs(key: &KeyPair, certificate: &CertificateDer<'_>) -> bool {
-    X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| parsed.public_key().raw == key.public_key_der())
+    X509Certificate::from_der(certificate)
+        .is_ok_and(|(_, parsed)| parsed.public_key().raw == key.subject_public_key_info())
 }
 
 fn private_key(key: &KeyPair) -> PrivateKeyDer<'static> {
@@ -322,7 +349,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let first = Request::for_join(folder.path()).expect("a request");
         let second = Request::for_join(folder.path()).expect("a request");
-        assert_eq!(first.key.public_key_der(), second.key.public_key_der());
+        assert_eq!(first.key.subject_public_key_info(), second.key.subject_public_key_info());
     }
 
     #[test]
@@ -347,7 +374,7 @@ mod tests {
         fs::write(folder.path().join("cert.pem.new"), pem(&certificate)).expect("written");
         fs::write(folder.path().join(KEY), next.key.serialize_pem()).expect("written");
         let (key, settled) = settle_pair(folder.path()).expect("a pair");
-        assert_eq!(key.public_key_der(), next.key.public_key_der());
+        assert_eq!(key.subject_public_key_info(), next.key.subject_public_key_info());
         assert_eq!(settled, certificate);
         assert!(WorkerIdentity::load(folder.path()).expect("readable").is_some());
     }
@@ -358,9 +385,12 @@ mod tests {
         joined(folder.path());
         let identity = WorkerIdentity::load(folder.path()).expect("readable").expect("joined");
         let (next, other) = (Request::new().expect("a request"), Request::new().expect("a request"));
-        let failure = identity.renew(&next, &certify(&other)).expect_err("refused");
+        let failure = identity.renew(&next, &certify(&other), &[]).expect_err("refused");
         assert!(failure.sentence.contains("another key"), "{failure}");
-        identity.renew(&next, &certify(&next)).expect("renewed");
-        assert!(settle_pair(folder.path()).is_ok_and(|(key, _)| key.public_key_der() == next.key.public_key_der()));
+        identity.renew(&next, &certify(&next), &[]).expect("renewed");
+        assert!(
+            settle_pair(folder.path())
+                .is_ok_and(|(key, _)| key.subject_public_key_info() == next.key.subject_public_key_info())
+        );
     }
 }

@@ -28,11 +28,12 @@ use crate::{
 pub async fn join(folder: &Path, text: &SecretString) -> Result<Membership, Failure> {
     if let Some(membership) = Membership::read(folder)? {
         let name = membership.worker_name;
-        let sentence = format!("This worker has joined as \"{name}\" already: run `longshore-worker reset` first to join anew.");
+        let sentence =
+            format!("This worker has joined as \"{name}\" already: run `longshore-worker reset` first to join anew.");
         return Err(Failure::new(Exit::Data, sentence));
     }
-    let invitation = join_string::decode(text.expose_secret())
-        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let invitation =
+        join_string::decode(text.expose_secret()).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let pins = pins(&invitation)?;
     let request = Request::for_join(folder)?;
     let response = ask(&invitation, &pins, request.csr_der).await?;

@@ -111,7 +111,10 @@ async fn gather(
     granted: watch::Receiver<bool>,
 ) -> Result<Option<AwsNeeds>, Refusal> {
     make_folders(host, execution).map_err(|error| {
-        refusal("WORKER_DISK", format!("The worker cannot make the step's folders: {error}. Make room in its data folder."))
+        refusal(
+            "WORKER_DISK",
+            format!("The worker cannot make the step's folders: {error}. Make room in its data folder."),
+        )
     })?;
     let files = files::lay(access, execution, &spec.files, host.home.exec(execution).work());
     let aws = aws_needs(host, access, execution, spec, granted);
@@ -139,7 +142,8 @@ async fn aws_needs(
             (source, format!("account {}", aws.account_name))
         }
         aws_spec::Source::Unspecified => {
-            let sentence = "The step's AWS identity is of a kind that this worker does not know: upgrade it. Nothing was started.";
+            let sentence =
+                "The step's AWS identity is of a kind that this worker does not know: upgrade it. Nothing was started.";
             return Err(refusal("UNKNOWN_IDENTITY", sentence));
         }
     };
@@ -156,14 +160,20 @@ async fn aws_needs(
 
 async fn fetch_step(mut access: Access, execution: ExecutionId) -> Result<StepSpec, Unpreparable> {
     let request = FetchStepRequest { execution_id: execution.to_string() };
-    let ask = async |mut client: Client| client.fetch_step(request.clone()).await.map(tonic::Response::into_inner);
+    let ask = |mut client: Client| {
+        let request = request.clone();
+        async move { client.fetch_step(request).await.map(tonic::Response::into_inner) }
+    };
     persist(&mut access, ask)
         .await
         .map_err(|status| Unpreparable(format!("The coordinator does not tell what to run: {}", status.message())))
 }
 
 /// Asks until an answer comes that another try would not change.
-async fn persist<T>(access: &mut Access, ask: impl AsyncFn(Client) -> Result<T, Status>) -> Result<T, Status> {
+async fn persist<T, Asking>(access: &mut Access, ask: impl Fn(Client) -> Asking) -> Result<T, Status>
+where
+    Asking: Future<Output = Result<T, Status>>,
+{
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     loop {
         let client = client(access).await?;

@@ -85,7 +85,11 @@ fn outcome_on_the_wire(outcome: Outcome) -> proto::worker::Outcome {
 
 /// Bytes of hex digits; what is no hex digit ends it.
 fn unhex(digits: &str) -> Vec<u8> {
-    digits.as_bytes().chunks_exact(2).map_while(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
+    digits
+        .as_bytes()
+        .chunks_exact(2)
+        .map_while(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
 }
 
 #[cfg(test)]

@@ -43,9 +43,12 @@ impl Watcher {
     ///
     /// # Errors
     /// When the kernel gives no inotify instance (fs.inotify.max_user_instances).
+    #[allow(unsafe_code)]
     pub fn new() -> io::Result<Self> {
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        Ok(Self { inotify: AsyncFd::new(inotify)?, executions: BTreeMap::new() })
+        // SAFETY: an `OwnedFd` is open and the same until it is dropped, and it is never taken out of the `AsyncFd`.
+        let inotify = unsafe { AsyncFd::register(inotify) }?;
+        Ok(Self { inotify, executions: BTreeMap::new() })
     }
 
     /// Watches an attempt's folder until it is removed.
@@ -79,11 +82,7 @@ impl Watcher {
 }
 
 /// Reads until the queue is empty, which is `WouldBlock`.
-fn read_all(
-    inotify: &OwnedFd,
-    executions: &mut BTreeMap<i32, ExecutionId>,
-    sights: &mut Sights,
-) -> io::Result<()> {
+fn read_all(inotify: &OwnedFd, executions: &mut BTreeMap<i32, ExecutionId>, sights: &mut Sights) -> io::Result<()> {
     let mut buffer = [MaybeUninit::uninit(); BUFFER];
     let mut reader = Reader::new(inotify, &mut buffer);
     loop {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use proto::worker::{
-    self as wire, CoordinatorMessage, HeldAttempt, StepSpec, WorkerMessage, coordinator_message::Message as FromCoordinator,
-    directive, held_attempt, rejected, worker_message::Message as ToCoordinator,
+    self as wire, CoordinatorMessage, HeldAttempt, StepSpec, WorkerMessage,
+    coordinator_message::Message as FromCoordinator, directive, held_attempt, rejected,
+    worker_message::Message as ToCoordinator,
 };
 use shared::{
     id::{AssignSeq, ExecutionId},
@@ -101,12 +102,14 @@ pub fn said(message: Message) -> Option<ToCoordinator> {
             kind: reject_kind(kind).into(),
             detail,
         }),
-        Message::Started { execution } => {
-            ToCoordinator::Started(wire::Started { execution_id: execution.to_string() })
-        }
+        Message::Started { execution } => ToCoordinator::Started(wire::Started { execution_id: execution.to_string() }),
         Message::Interrupted { execution, evidence } => {
             // The log's length is known to nobody but the files; the driver adds it.
-            ToCoordinator::Interrupted(wire::Interrupted { execution_id: execution.to_string(), evidence, final_seq: 0 })
+            ToCoordinator::Interrupted(wire::Interrupted {
+                execution_id: execution.to_string(),
+                evidence,
+                final_seq: 0,
+            })
         }
         Message::CancelAck { execution, phase } => ToCoordinator::CancelAck(wire::CancelAck {
             execution_id: execution.to_string(),

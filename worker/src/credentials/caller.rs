@@ -91,10 +91,7 @@ async fn ask(
     let config = crate::aws::sdk_config(provider, region, endpoint_url);
     let answer = Client::new(&config).get_caller_identity().send().await;
     let answer = answer.map_err(|error| refusal_of(&error, &credentials.access_key_id, source, endpoint_url))?;
-    Ok(Caller {
-        account: answer.account.unwrap_or_default(),
-        arn: answer.arn.unwrap_or_default(),
-    })
+    Ok(Caller { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
 }
 
 fn sdk_credentials(credentials: &Credentials) -> SdkCredentials {
@@ -120,20 +117,28 @@ fn refusal_of(
         let why = root_cause(error);
         return refusal(
             "AWS_UNREACHABLE",
-            format!("{place} could not be asked who {source} is: {why}. Check the worker's way to it: network, proxy, certificates."),
+            format!(
+                "{place} could not be asked who {source} is: {why}. Check the worker's way to it: network, proxy, certificates."
+            ),
         );
     };
     let sentence = match code {
-        "InvalidClientTokenId" => format!("AWS does not know the access key {key} of {source}: it was deleted, is inactive, or was mistyped."),
+        "InvalidClientTokenId" => {
+            format!("AWS does not know the access key {key} of {source}: it was deleted, is inactive, or was mistyped.")
+        }
         "SignatureDoesNotMatch" => format!(
             "AWS refused {source}: the secret key does not belong to the access key {key}, or the worker's clock is wrong."
         ),
-        "ExpiredToken" | "ExpiredTokenException" => format!("The credentials of {source} (access key {key}) have expired."),
+        "ExpiredToken" | "ExpiredTokenException" => {
+            format!("The credentials of {source} (access key {key}) have expired.")
+        }
         "RequestExpired" => "AWS refused the request as too old: the worker's clock is wrong.".into(),
         "AccessDenied" | "AccessDeniedException" => {
             format!("AWS denies {source} (access key {key}) everything: {}", error.message().unwrap_or_default())
         }
-        other => format!("AWS refused {source} (access key {key}) with {other}: {}", error.message().unwrap_or_default()),
+        other => {
+            format!("AWS refused {source} (access key {key}) with {other}: {}", error.message().unwrap_or_default())
+        }
     };
     refusal("CREDENTIALS_REFUSED", sentence)
 }
@@ -153,9 +158,15 @@ mod tests {
 
     #[test]
     fn credentials_that_differ_in_any_part_are_asked_about_again() {
-        let base = Credentials { access_key_id: "AKIA1".into(), secret_access_key: "s".into(), ..Credentials::default() };
+        let base =
+            Credentials { access_key_id: "AKIA1".into(), secret_access_key: "s".into(), ..Credentials::default() };
         let mut keys = vec![key(&base, "r"), key(&base, "q")];
-        for change in [|c: &mut Credentials| c.access_key_id.push('x'), |c| c.secret_access_key.push('x'), |c| c.session_token.push('x')] {
+        let changes: [fn(&mut Credentials); 3] = [
+            |c| c.access_key_id.push('x'),
+            |c| c.secret_access_key.push('x'),
+            |c| c.session_token.push('x'),
+        ];
+        for change in changes {
             let mut other = base.clone();
             change(&mut other);
             keys.push(key(&other, "r"));
@@ -176,7 +187,8 @@ mod tests {
         };
         let endpoint = "http://127.0.0.1:1";
         let callers = Callers::default();
-        let refusal = callers.identify(&credentials, "eu-west-1", Some(endpoint), "account shop").await.expect_err("refused");
+        let refusal =
+            callers.identify(&credentials, "eu-west-1", Some(endpoint), "account shop").await.expect_err("refused");
         assert_eq!(refusal.reason, "AWS_UNREACHABLE");
         assert!(refusal.detail.contains(endpoint) && !refusal.detail.contains("canary"), "{}", refusal.detail);
     }

@@ -154,7 +154,10 @@ impl Metadata {
         let endpoint = self.endpoint.as_deref().unwrap_or("http://169.254.169.254");
         match error {
             ImdsError::ErrorResponse(answer) => {
-                format!("the instance metadata service at {endpoint} answers with status {}.", answer.response().status().as_u16())
+                format!(
+                    "the instance metadata service at {endpoint} answers with status {}.",
+                    answer.response().status().as_u16()
+                )
             }
             ImdsError::FailedToLoadToken(_) => format!(
                 "the instance metadata service at {endpoint} gives no session token: there is none here, or it is switched off, or \

@@ -1,9 +1,6 @@
 //! Keeps the credentials of a running step fresh, in the file that its shim reads at each request.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use proto::worker::Credentials;
 use service::backoff::Backoff;
@@ -27,8 +24,11 @@ pub trait Source: Send + Sync + 'static {
 
 /// Replaces the credentials whenever less than 25 minutes are left, until the task is aborted. What there is stays while
 /// no newer can be had.
-pub async fn keep_fresh(source: Arc<impl Source>, runtime: RuntimeDir, mut current: Credentials) {
-    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+pub async fn keep_fresh(source: impl Source, runtime: RuntimeDir, current: Credentials) {
+    refresh(&source, &runtime, current, Backoff::new(FIRST_WAIT, LONGEST_WAIT)).await;
+}
+
+async fn refresh(source: &impl Source, runtime: &RuntimeDir, mut current: Credentials, mut backoff: Backoff) {
     // Long-lived keys never end.
     while let Some(left) = time_left(&current, SystemTime::now()) {
         if left > ENOUGH {
@@ -66,42 +66,47 @@ mod tests {
         Credentials { access_key_id: format!("ASIA{seconds}"), expires_at: ends as i64, ..Credentials::default() }
     }
 
-    struct FailsOnce(AtomicUsize);
+    /// Fails, then has newer ones, then fresh ones that last.
+    struct InTheEnd(AtomicUsize);
 
-    impl Source for FailsOnce {
+    impl Source for InTheEnd {
         async fn fetch(&self) -> Result<Credentials, Refusal> {
             match self.0.fetch_add(1, Ordering::Relaxed) {
                 0 => Err(Refusal::default()),
-                _ => Ok(Credentials { expires_at: 0, ..ending_in(3600) }).map(|fresh| Credentials {
-                    expires_at: ending_in(7200).expires_at,
-                    ..fresh
-                }),
+                1 => Ok(ending_in(700)),
+                _ => Ok(Credentials { expires_at: 0, ..ending_in(3600) }),
             }
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_there_is_stays_until_newer_credentials_come() {
         let folder = tempfile::tempdir().expect("a folder");
         let runtime = RuntimeDir::new(folder.path());
         let first = ending_in(600);
         runtime.write_credentials(&first).expect("written");
-        let source = Arc::new(FailsOnce(AtomicUsize::new(0)));
-        let task = tokio::spawn(keep_fresh(source.clone(), runtime.clone(), first));
-        // Time is paused: it runs on to the next timer whenever every task waits.
-        while source.0.load(Ordering::Relaxed) < 2 {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+        let source = InTheEnd(AtomicUsize::new(0));
+        let at_once = Backoff::new(Duration::from_millis(1), Duration::from_millis(1));
+        let refreshing = refresh(&source, &runtime, first, at_once);
+        // It never ends by itself: it is looked at while it runs.
+        tokio::select! {
+            () = refreshing => panic!("it ended"),
+            () = async {
+                while source.0.load(Ordering::Relaxed) < 3 {
+                    tokio::task::yield_now().await;
+                }
+            } => {}
         }
         let found = runtime.read_credentials().expect("readable").expect("some");
-        assert_eq!(found.access_key_id, "ASIA3600");
-        task.abort();
+        assert_eq!(found.access_key_id, "ASIA700", "neither a failure nor older credentials replace what there is");
     }
 
     #[tokio::test]
     async fn long_lived_keys_are_never_refreshed() {
         let folder = tempfile::tempdir().expect("a folder");
-        let source = Arc::new(FailsOnce(AtomicUsize::new(0)));
-        keep_fresh(source.clone(), RuntimeDir::new(folder.path()), Credentials::default()).await;
+        let source = InTheEnd(AtomicUsize::new(0));
+        let backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        refresh(&source, &RuntimeDir::new(folder.path()), Credentials::default(), backoff).await;
         assert_eq!(source.0.load(Ordering::Relaxed), 0);
     }
 }

@@ -80,7 +80,8 @@ fn tail(bytes: &[u8], end: usize) -> Tail {
         return Tail::Clean;
     }
     // A sound frame further on that was written when this place was durable already.
-    let counted_on = (end + 1..bytes.len()).any(|at| Frame::read(bytes, at).is_some_and(|frame| frame.synced > end as u64));
+    let counted_on =
+        (end + 1..bytes.len()).any(|at| Frame::read(bytes, at).is_some_and(|frame| frame.synced > end as u64));
     if counted_on { Tail::Damaged { at: end } } else { Tail::Torn }
 }
 

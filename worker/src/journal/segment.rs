@@ -43,7 +43,9 @@ pub(super) fn read(folder: &Path) -> io::Result<Found> {
     };
     let (memory, why) = match format::replay(&bytes) {
         Some(Replay { id, memory, tail: Tail::Clean | Tail::Torn }) => return Ok(Found { id, memory, lost: None }),
-        Some(Replay { memory, tail: Tail::Damaged { at }, .. }) => (memory, format!("a record at byte {at} is unreadable")),
+        Some(Replay { memory, tail: Tail::Damaged { at }, .. }) => {
+            (memory, format!("a record at byte {at} is unreadable"))
+        }
         None => (Memory::default(), "its header is unreadable".into()),
     };
     fs::copy(&path, folder.join(DAMAGED))?;

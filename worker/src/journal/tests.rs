@@ -174,7 +174,8 @@ fn no_durability_is_claimed_after_the_folder_is_gone() {
     // Beyond one segment's capacity, so that it must be replaced.
     let mut last = 0;
     for n in 1..=segment::CAPACITY / 40_000 {
-        last = opened.journal.append(Record::Interrupted { execution: execution(n.into()), evidence: "x".repeat(50_000) });
+        last =
+            opened.journal.append(Record::Interrupted { execution: execution(n.into()), evidence: "x".repeat(50_000) });
     }
     let mut durability = opened.journal.durability();
     let end = tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async {

@@ -29,31 +29,35 @@ pub(super) async fn lay(
     files: &[SpecFile],
     folder: PathBuf,
 ) -> Result<(), Refusal> {
-    let folder = folder.as_path();
-    // Owned, since a borrowed item would tie the stream to one lifetime.
-    let fetched = files.to_vec().into_iter().map(|file| async move { lay_one(access.clone(), execution, &file, folder).await });
+    let fetched: Vec<_> =
+        files.iter().map(|file| lay_one(access.clone(), execution, file.clone(), folder.clone())).collect();
     stream::iter(fetched).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-async fn lay_one(mut access: Access, execution: ExecutionId, file: &SpecFile, folder: &Path) -> Result<(), Refusal> {
+async fn lay_one(mut access: Access, execution: ExecutionId, file: SpecFile, folder: PathBuf) -> Result<(), Refusal> {
     // The coordinator checked that already; a path that leaves the folder must not be written even if it did not.
     if !is_relative_path(&file.path) {
-        return Err(missing(file, "its path leaves the working folder"));
+        return Err(missing(&file, "its path leaves the working folder"));
     }
     let path = folder.join(&file.path);
     let request = FetchFileRequest { sha256: file.sha256.clone(), execution_id: execution.to_string() };
-    let ask = async |client: Client| fetch(client, request.clone(), &path, file.executable).await;
-    let found = persist(&mut access, ask).await.map_err(|status| missing(file, status.message()))?;
+    let ask = |client: Client| fetch(client, request.clone(), path.clone(), file.executable);
+    let found = persist(&mut access, ask).await.map_err(|status| missing(&file, status.message()))?;
     if found != file.sha256 {
-        return Err(missing(file, "what the coordinator sent has another digest"));
+        return Err(missing(&file, "what the coordinator sent has another digest"));
     }
     Ok(())
 }
 
 /// Writes the file and answers its digest.
-async fn fetch(mut client: Client, request: FetchFileRequest, path: &Path, executable: bool) -> Result<String, Status> {
+async fn fetch(
+    mut client: Client,
+    request: FetchFileRequest,
+    path: PathBuf,
+    executable: bool,
+) -> Result<String, Status> {
     let mut chunks = client.fetch_file(request).await?.into_inner();
-    let mut file = create(path, executable).map_err(|error| on_disk(&error))?;
+    let mut file = create(&path, executable).map_err(|error| on_disk(&error))?;
     let mut digest = Context::new(&SHA256);
     while let Some(chunk) = chunks.message().await? {
         digest.update(&chunk.chunk);
@@ -78,6 +82,9 @@ fn on_disk(error: &io::Error) -> Status {
 fn missing(file: &SpecFile, why: &str) -> Refusal {
     refusal(
         "FILE_MISSING",
-        format!("The file \"{}\" of the step could not be had: {why}. Apply the project again, then deploy anew.", file.path),
+        format!(
+            "The file \"{}\" of the step could not be had: {why}. Apply the project again, then deploy anew.",
+            file.path
+        ),
     )
 }

@@ -65,8 +65,9 @@ impl CredentialSource {
         let Self::Account { access, execution } = self else { return self.fetch().await };
         let request = FetchCredentialsRequest { execution_id: execution.to_string() };
         let mut access = access.clone();
-        let ask = async |mut client: super::Client| {
-            client.fetch_credentials(request.clone()).await.map(tonic::Response::into_inner)
+        let ask = |mut client: super::Client| {
+            let request = request.clone();
+            async move { client.fetch_credentials(request).await.map(tonic::Response::into_inner) }
         };
         match tokio::time::timeout(PATIENCE, persist(&mut access, ask)).await {
             Ok(answer) => answer.map_err(|status| refused(&status)),
@@ -85,7 +86,11 @@ impl Source for CredentialSource {
             Self::Account { access, execution } => {
                 let request = FetchCredentialsRequest { execution_id: execution.to_string() };
                 let mut client = client(&mut access.clone()).await.map_err(|status| refused(&status))?;
-                client.fetch_credentials(request).await.map(tonic::Response::into_inner).map_err(|status| refused(&status))
+                client
+                    .fetch_credentials(request)
+                    .await
+                    .map(tonic::Response::into_inner)
+                    .map_err(|status| refused(&status))
             }
         }
     }

@@ -1,0 +1,108 @@
+//! What the driver does beside its loop: preparing, spawning, looking, removing. Each answers with a fact.
+
+use std::{io, sync::Arc, time::Duration};
+
+use service::task;
+use shared::id::ExecutionId;
+use tokio::{sync::mpsc, task::spawn_blocking};
+use tracing::{error, warn};
+use worker_core::Finding;
+
+use super::Fact;
+use crate::{
+    examine::examine,
+    exec_dir::remove_tree,
+    host::Host,
+    preparation::{Access, CredentialSource, Prepared, Wanted, prepare},
+    process::spawn_shim,
+    result,
+};
+
+/// 60 seconds between questions who this instance's role is.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// 5 minutes where there is no role: it is attached seldom.
+const ASK_SELDOM: Duration = Duration::from_secs(300);
+
+pub(super) async fn preparation(host: Arc<Host>, access: Access, wanted: Wanted, facts: mpsc::Sender<Fact>) {
+    let execution = wanted.execution;
+    let fact = match prepare(host, access, wanted).await {
+        Ok(prepared) => Fact::Prepared(execution, Box::new(prepared)),
+        Err(why) => Fact::Unpreparable(execution, why.to_string()),
+    };
+    // The driver is gone when the agent stops.
+    let _ = facts.send(fact).await;
+}
+
+/// Writes what the shim needs into memory, and starts it.
+pub(super) fn spawning(host: Arc<Host>, execution: ExecutionId, prepared: Box<Prepared>, facts: mpsc::Sender<Fact>) {
+    spawn_blocking(move || {
+        let fact = match spawn(&host, execution, &prepared) {
+            Ok(pid) => Fact::Spawned(execution, pid),
+            Err(error) => {
+                error!(%execution, %error, "shim cannot be started");
+                Fact::NotSpawned(execution)
+            }
+        };
+        let _ = facts.blocking_send(fact);
+    });
+}
+
+fn spawn(host: &Host, execution: ExecutionId, prepared: &Prepared) -> io::Result<i32> {
+    let (exec, runtime) = (host.home.exec(execution), host.home.runtime(execution));
+    exec.create()?;
+    runtime.create()?;
+    runtime.write_order(&prepared.order)?;
+    if let Some((credentials, source)) = &prepared.credentials {
+        runtime.write_credentials(credentials)?;
+        runtime.write_private(CredentialSource::FILE, source.name())?;
+    }
+    let child = spawn_shim(exec.path(), runtime.path())?;
+    // Reaped with all others; the pid cannot be another's before that.
+    i32::try_from(child.id()).map_err(io::Error::other)
+}
+
+/// Looks at an attempt, and reads its result if it ended.
+pub(super) fn examination(host: Arc<Host>, execution: ExecutionId, facts: mpsc::Sender<Fact>) {
+    spawn_blocking(move || {
+        let finding = examine(&host.home, execution);
+        let notice = match finding {
+            Some(Finding::Ended) => result::notice(&host.home.exec(execution), execution),
+            _ => Ok(None),
+        };
+        let notice = notice.unwrap_or_else(|error| {
+            error!(%execution, %error, "result cannot be read");
+            None
+        });
+        let _ = facts.blocking_send(Fact::Examined(execution, finding, notice.map(Box::new)));
+    });
+}
+
+/// Removes everything of an attempt.
+pub(super) fn removal(host: Arc<Host>, execution: ExecutionId) {
+    spawn_blocking(move || {
+        let wiped = host.home.runtime(execution).wipe();
+        if let Err(error) = wiped.and_then(|()| remove_tree(host.home.exec(execution).path())) {
+            warn!(%execution, %error, "files of a forgotten attempt cannot be removed");
+        }
+    });
+}
+
+/// Asks who the instance's own role is, for as long as the agent lives.
+pub(super) async fn own_identity(host: Arc<Host>, facts: mpsc::Sender<Fact>) {
+    loop {
+        let identity = host.aws.own_identity().await;
+        let wait = if identity.is_some() { ASK_AGAIN } else { ASK_SELDOM };
+        if facts.send(Fact::OwnIdentity(identity)).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Starts a task whose end may be cut short.
+pub(super) fn abortable(
+    name: &'static str,
+    future: impl Future<Output = ()> + Send + 'static,
+) -> tokio::task::AbortHandle {
+    task::spawn(name, future).abort_handle()
+}
