@@ -3,7 +3,7 @@
 //!
 //! Two hits that share a byte become one mask. What is not found: a secret in another case, with its characters apart,
 //! compressed, wrapped in the middle of its Base64 text, encoded twice (JSON twice is found), or without its last
-//! character; up to two bytes of its Base64 text's borders stay visible.
+//! character. Of a Base64 text that holds more than the secret, one character at each border of the secret may stay.
 //!
 //! Knows nothing of lines, logs or where secrets come from.
 
