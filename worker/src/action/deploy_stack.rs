@@ -21,7 +21,7 @@ pub(super) async fn run(action: &DeployStackAction, config: &SdkConfig, speech: 
         None => own_operation(action, &client, speech).await?,
     };
     let mut follower = Follower::new(&client, &stack_id);
-    let stack = follower.to_the_end(speech).await?;
+    let stack = follower.follow(speech).await?;
     match stack.stack_status() {
         Some(StackStatus::CreateComplete) => {
             tell_outputs(&stack, &stack_id, speech);

@@ -1,5 +1,8 @@
 //! The shim as the real program, with real processes: what a step's script may do to it, and what is left on disk.
 
+// All of it is tests, also what is not marked as one.
+#![allow(clippy::unwrap_used)]
+
 mod disk;
 mod ending;
 mod endpoint;

@@ -23,16 +23,16 @@ use tempfile::TempDir;
 use worker::exec_dir::{EventReader, ExecDir, RuntimeDir, ShimOrder};
 
 /// The key that seals outputs in these tests.
-pub const OUTPUT_KEY: [u8; 32] = [7; 32];
+pub(crate) const OUTPUT_KEY: [u8; 32] = [7; 32];
 /// Long enough for a busy machine, short enough for a person.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One attempt, not started yet.
-pub struct Stage {
-    pub order: ShimOrder,
-    pub exec: ExecDir,
-    pub runtime: RuntimeDir,
-    pub id: String,
+pub(crate) struct Stage {
+    pub(crate) order: ShimOrder,
+    pub(crate) exec: ExecDir,
+    pub(crate) runtime: RuntimeDir,
+    pub(crate) id: String,
     environment: Vec<(String, String)>,
     _data: TempDir,
     _memory: TempDir,
@@ -40,41 +40,41 @@ pub struct Stage {
 
 /// One line or piece of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Entry {
-    pub source: Source,
-    pub level: Level,
-    pub data: Vec<u8>,
+pub(crate) struct Entry {
+    pub(crate) source: Source,
+    pub(crate) level: Level,
+    pub(crate) data: Vec<u8>,
 }
 
 /// What an attempt left.
-pub struct Left {
-    pub outcome: Outcome,
-    pub log: Vec<Entry>,
-    pub outputs: BTreeMap<String, String>,
-    pub frames: Vec<Frame>,
+pub(crate) struct Left {
+    pub(crate) outcome: Outcome,
+    pub(crate) log: Vec<Entry>,
+    pub(crate) outputs: BTreeMap<String, String>,
+    pub(crate) frames: Vec<Frame>,
 }
 
 impl Stage {
     /// A bash step.
-    pub fn bash(body: &str) -> Self {
+    pub(crate) fn bash(body: &str) -> Self {
         Self::script("bash", body)
     }
 
     /// A Python step.
-    pub fn python(body: &str) -> Self {
+    pub(crate) fn python(body: &str) -> Self {
         Self::script("python", body)
     }
 
-    pub fn script(shell: &str, body: &str) -> Self {
+    pub(crate) fn script(shell: &str, body: &str) -> Self {
         Self::action(script_action(shell, body))
     }
 
-    pub fn action(action: Action) -> Self {
+    pub(crate) fn action(action: Action) -> Self {
         Self::in_folder(action, TempDir::new().unwrap())
     }
 
     /// With a data folder of the test's choice.
-    pub fn in_folder(action: Action, data: TempDir) -> Self {
+    pub(crate) fn in_folder(action: Action, data: TempDir) -> Self {
         let memory = TempDir::new_in("/dev/shm").unwrap();
         let id = uuid::Uuid::new_v4().to_string();
         let exec = ExecDir::new(data.path().join("exec").join(&id));
@@ -100,34 +100,34 @@ impl Stage {
         Self { order, exec, runtime, id, environment: Vec::new(), _data: data, _memory: memory }
     }
 
-    pub fn spec(&mut self) -> &mut StepSpec {
+    pub(crate) fn spec(&mut self) -> &mut StepSpec {
         self.order.spec.as_mut().unwrap()
     }
 
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.spec().variables.push(SpecVariable { name: name.into(), value: value.into(), sensitive: false });
         self
     }
 
-    pub fn secret(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn secret(mut self, name: &str, value: &str) -> Self {
         self.spec().variables.push(SpecVariable { name: name.into(), value: value.into(), sensitive: true });
         self
     }
 
-    pub fn timeout(mut self, timeout: Duration, grace: Duration) -> Self {
+    pub(crate) fn timeout(mut self, timeout: Duration, grace: Duration) -> Self {
         self.order.timeout_ms = timeout.as_millis() as u64;
         self.order.grace_ms = grace.as_millis() as u64;
         self
     }
 
     /// The agent's own environment has this, too.
-    pub fn agent_has(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn agent_has(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
         self
     }
 
     /// AWS credentials, as the agent lays them out.
-    pub fn aws(mut self, credentials: &Credentials) -> Self {
+    pub(crate) fn aws(mut self, credentials: &Credentials) -> Self {
         self.spec().aws = Some(AwsSpec { source: 1, account_name: "shop".into(), ..Default::default() });
         self.order.region = "eu-west-1".into();
         self.order.identity = Some(StepIdentity {
@@ -142,13 +142,13 @@ impl Stage {
     }
 
     /// Starts the shim.
-    pub fn start(&self) -> Child {
+    pub(crate) fn start(&self) -> Child {
         self.runtime.write_order(&self.order).unwrap();
         self.shim().spawn().unwrap()
     }
 
     /// The shim's command line, as the agent writes it.
-    pub fn shim(&self) -> Command {
+    pub(crate) fn shim(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_longshore-worker"));
         command
             .args(["shim".as_ref(), self.exec.path(), self.runtime.path()])
@@ -161,14 +161,14 @@ impl Stage {
     }
 
     /// Runs the attempt to its end.
-    pub fn run(&self) -> Left {
+    pub(crate) fn run(&self) -> Left {
         let status = wait(self.start());
         assert!(status.success(), "the shim ended with {status}");
         self.left()
     }
 
     /// What the attempt left, checked for what always holds.
-    pub fn left(&self) -> Left {
+    pub(crate) fn left(&self) -> Left {
         let exit = self.exec.read_exit().unwrap().expect("an exit record");
         let frames = self.frames();
         assert_eq!(frames.len() as u64, exit.final_seq, "all frames are there");
@@ -181,7 +181,7 @@ impl Stage {
     }
 
     /// Whatever whole frames there are now.
-    pub fn frames(&self) -> Vec<Frame> {
+    pub(crate) fn frames(&self) -> Vec<Frame> {
         let mut frames = Vec::new();
         let Ok(mut reader) = EventReader::open(&self.exec.events_path()) else { return frames };
         while let Some(bytes) = reader.read().unwrap() {
@@ -191,7 +191,7 @@ impl Stage {
     }
 
     /// Waits until the log has a text; no event tells, since the shim's file grows without us.
-    pub fn wait_for(&self, text: &str) {
+    pub(crate) fn wait_for(&self, text: &str) {
         until(|| {
             let log: Vec<u8> = self.frames().iter().filter_map(entry).flat_map(|entry| entry.data).collect();
             String::from_utf8_lossy(&log).contains(text)
@@ -199,7 +199,7 @@ impl Stage {
     }
 
     /// Every file below the data folder.
-    pub fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         collect(self._data.path(), &mut files);
         files
@@ -208,35 +208,35 @@ impl Stage {
 
 impl Left {
     /// All that came from one source, as text.
-    pub fn text(&self, source: Source) -> String {
+    pub(crate) fn text(&self, source: Source) -> String {
         String::from_utf8_lossy(&self.bytes(source)).into_owned()
     }
 
-    pub fn bytes(&self, source: Source) -> Vec<u8> {
+    pub(crate) fn bytes(&self, source: Source) -> Vec<u8> {
         self.log.iter().filter(|entry| entry.source == source).flat_map(|entry| entry.data.clone()).collect()
     }
 
-    pub fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         self.text(Source::Stdout)
     }
 
-    pub fn system(&self) -> String {
+    pub(crate) fn system(&self) -> String {
         self.text(Source::System)
     }
 
     /// All that was said at one level.
-    pub fn at(&self, level: Level) -> String {
+    pub(crate) fn at(&self, level: Level) -> String {
         let bytes: Vec<u8> =
             self.log.iter().filter(|entry| entry.level == level).flat_map(|entry| entry.data.clone()).collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
-pub fn script_action(shell: &str, body: &str) -> Action {
+pub(crate) fn script_action(shell: &str, body: &str) -> Action {
     Action::Script(ScriptAction { shell: shell.into(), body: body.into(), name: "deploy/step.sh".into() })
 }
 
-pub fn session() -> Credentials {
+pub(crate) fn session() -> Credentials {
     Credentials {
         access_key_id: "ASIAEXAMPLEEXAMPLE01".into(),
         secret_access_key: "sEcReTaCcEsSkEy0123456789abcdefghijklmno".into(),
@@ -245,11 +245,11 @@ pub fn session() -> Credentials {
     }
 }
 
-pub fn keys() -> Credentials {
+pub(crate) fn keys() -> Credentials {
     Credentials { access_key_id: "AKIAEXAMPLEEXAMPLE01".into(), session_token: String::new(), expires_at: 0, ..session() }
 }
 
-pub fn wait(mut child: Child) -> ExitStatus {
+pub(crate) fn wait(mut child: Child) -> ExitStatus {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -263,7 +263,7 @@ pub fn wait(mut child: Child) -> ExitStatus {
     }
 }
 
-pub fn until(mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "it did not happen");
@@ -272,7 +272,7 @@ pub fn until(mut condition: impl FnMut() -> bool) {
 }
 
 /// Whether a process is there and not a zombie.
-pub fn is_alive(pid: i32) -> bool {
+pub(crate) fn is_alive(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
 }

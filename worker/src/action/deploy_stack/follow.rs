@@ -32,7 +32,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Waits for the end. How long that may take is the step's timeout.
-    pub(super) async fn to_the_end(&mut self, speech: &mut Speech) -> Result<Stack, Failure> {
+    pub(super) async fn follow(&mut self, speech: &mut Speech) -> Result<Stack, Failure> {
         let mut pause = SHORTEST;
         loop {
             // The state first: when that is an end, all events of it are there.
