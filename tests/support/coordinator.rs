@@ -28,8 +28,6 @@ pub struct Settings {
     pub join: u16,
     /// Port of the worker listener.
     pub worker: u16,
-    /// Port of the console.
-    pub console: u16,
     /// Where AWS is.
     pub aws_endpoint_url: Option<String>,
     /// Environment on top of PATH.
@@ -56,7 +54,6 @@ impl Settings {
             admin: free_port(),
             join: free_port(),
             worker: free_port(),
-            console: free_port(),
             aws_endpoint_url: None,
             env: Vec::new(),
             flags: Vec::new(),
@@ -78,8 +75,7 @@ impl Settings {
             .arg("--data-dir")
             .arg(&self.data_dir)
             .args(["--admin-listen", &at(self.admin), "--join-listen", &at(self.join)])
-            .args(["--worker-listen", &at(self.worker), "--console-listen", &format!("127.0.0.1:{}", self.console)])
-            .args(["--public-address", &self.address]);
+            .args(["--worker-listen", &at(self.worker), "--public-address", &self.address]);
         if let Some(url) = &self.aws_endpoint_url {
             command.args(["--aws-endpoint-url", url]);
         }

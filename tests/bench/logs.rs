@@ -1,0 +1,104 @@
+//! (c) A log through mask, spool and store, against `cat` through a pipe; and masking alone, against copying memory.
+
+use std::{sync::Arc, time::Instant};
+
+use anyhow::Result;
+use shared::mask::{MaskStream, Masker, Secrets};
+
+use super::{
+    Size,
+    admin::{self, Admin, project},
+    raw,
+    report::Report,
+};
+
+pub(crate) fn masking(report: &mut Report, size: Size) {
+    println!("masking");
+    let text = raw::log_text((size.log_bytes / 4).max(32 << 20));
+    let limit = raw::copy_rate(&text);
+    for count in [8, 64, 512] {
+        let mut secrets = Secrets::new();
+        for at in 0..count {
+            secrets.insert(secret(at).as_bytes());
+        }
+        let masker = Arc::new(Masker::compile(&secrets));
+        let mut stream = MaskStream::new(masker);
+        let mut masked = Vec::with_capacity(text.len() + 64);
+        let began = Instant::now();
+        for chunk in text.chunks(64 << 10) {
+            stream.push(chunk, &mut masked);
+        }
+        stream.finish(&mut masked);
+        let rate = text.len() as f64 / 1e6 / began.elapsed().as_secs_f64();
+        assert_eq!(masked.len(), text.len(), "the text holds no secret");
+        let aim = match count {
+            64 => ">= 300 MB/s",
+            512 => ">= 150 MB/s",
+            _ => "",
+        };
+        report.add(
+            format!("(c) masking alone, {count} secrets"),
+            format!("{rate:.0} MB/s"),
+            format!("{limit:.0} MB/s memory copy"),
+            rate / limit,
+            aim,
+        );
+    }
+}
+
+pub(crate) async fn measure(report: &mut Report, size: Size) -> Result<()> {
+    println!("logs through mask, spool and store");
+    let (world, _hosts) = admin::world(1, 2)?;
+    let admin = Admin::of(world.coordinator())?;
+    admin.environment().await?;
+    let text = raw::log_text(size.log_bytes);
+    let file = world.folder().join("text");
+    std::fs::write(&file, &text)?;
+    drop(text);
+    for count in [8, 64] {
+        let name = format!("logs-{count}");
+        admin.apply(project(&name, 1, &format!("cat {}", file.display()))).await?;
+        for at in 0..count {
+            admin.set_secret(&name, &format!("Secret {at}"), &secret(at)).await?;
+        }
+        let before = raw::cat_rate(&file);
+        let began = Instant::now();
+        let id = admin.deploy(&name).await?;
+        let deployment = admin.succeeded(&id).await?;
+        let execution = &deployment.steps[0].attempts[0].execution_id;
+        log_is_complete(&admin, &id, execution).await?;
+        let rate = size.log_bytes as f64 / 1e6 / began.elapsed().as_secs_f64();
+        let limit = f64::midpoint(before, raw::cat_rate(&file));
+        report.add(
+            format!("(c) one log stored durably, {count} secrets"),
+            format!("{rate:.0} MB/s"),
+            format!("{limit:.0} MB/s cat through a pipe"),
+            rate / limit,
+            if count == 64 { ">= 235 MB/s" } else { "" },
+        );
+    }
+    Ok(())
+}
+
+/// Follows the log from its end on: the last chunk says that everything is stored.
+async fn log_is_complete(admin: &Admin, id: &str, execution: &str) -> Result<()> {
+    use tokio_stream::StreamExt;
+    let request = proto::deployment::ReadLogRequest {
+        deployment_id: id.into(),
+        execution_id: execution.into(),
+        from_sequence: i64::MAX,
+        follow: true,
+        ..Default::default()
+    };
+    let mut chunks = admin.deployments().read_log(request).await?.into_inner();
+    while let Some(chunk) = chunks.next().await {
+        if chunk?.complete {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("the log of {execution} is not complete")
+}
+
+fn secret(at: usize) -> String {
+    format!("S3cr3t-{at:04}-{:016x}", (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
