@@ -73,18 +73,14 @@ impl Connection {
     pub(crate) fn with(profile: &Profile) -> Result<Self, Failure> {
         let roots = service::tls::roots_from_pem(&profile.authorities()?)
             .map_err(|error| Failure::usage(format!("The coordinator's CA cannot be used. {error}")))?;
-        let config =
-            service::tls::client_config(roots, None).map_err(|error| Failure::usage(error.to_string()))?;
+        let config = service::tls::client_config(roots, None).map_err(|error| Failure::usage(error.to_string()))?;
         let channel =
             channel::channel(&profile.coordinator, config).map_err(|error| Failure::usage(error.to_string()))?;
         let mut bearer: MetadataValue<Ascii> = format!("Bearer {}", profile.token.expose())
             .parse()
             .map_err(|_| Failure::usage("The token holds a character that no token has: copy it again."))?;
         bearer.set_sensitive(true);
-        Ok(Self {
-            coordinator: profile.coordinator.clone(),
-            channel: InterceptedService::new(channel, Bearer(bearer)),
-        })
+        Ok(Self { coordinator: profile.coordinator.clone(), channel: InterceptedService::new(channel, Bearer(bearer)) })
     }
 
     /// Without TLS, for a coordinator that a test plays.
@@ -153,10 +149,7 @@ impl Connection {
 pub(crate) fn is_out_of_reach(status: &Status) -> bool {
     match reason_of(status) {
         Some(reason) => reason == Reason::ShuttingDown.code(),
-        None => matches!(
-            status.code(),
-            Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded
-        ),
+        None => matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded),
     }
 }
 
@@ -173,9 +166,9 @@ fn is_untrusted(status: &Status) -> bool {
 
 fn sentence(status: &Status, coordinator: &str) -> String {
     match (status.code(), status.message()) {
-        (Code::Unimplemented, _) => format!(
-            "The coordinator {coordinator} does not know this call: it is of another version than this tool."
-        ),
+        (Code::Unimplemented, _) => {
+            format!("The coordinator {coordinator} does not know this call: it is of another version than this tool.")
+        }
         (code, "") => format!("The coordinator {coordinator} refused without a word ({code:?})."),
         (_, message) => message.to_owned(),
     }

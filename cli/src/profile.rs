@@ -138,7 +138,9 @@ fn stored(path: &Path) -> Result<Option<Stored>, Failure> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         // Without a home folder for the tool there is no profile either.
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(Failure::usage(format!("The profile {named} cannot be read: {error}."))),
     };
     if fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {

@@ -69,7 +69,10 @@ fn locate(path: &Path) -> Result<PathBuf, Failure> {
         return Ok(path.to_owned());
     }
     NAMES.iter().map(|name| path.join(name)).find(|path| path.is_file()).ok_or_else(|| {
-        Failure::usage(format!("There is no longshore.yaml in the folder {}: name the file or its folder.", path.display()))
+        Failure::usage(format!(
+            "There is no longshore.yaml in the folder {}: name the file or its folder.",
+            path.display()
+        ))
     })
 }
 

@@ -22,7 +22,9 @@ impl Secret {
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() {
-            return Err(Failure::usage(format!("No {what} came from stdin: pipe it in, or name a file that holds it.")));
+            return Err(Failure::usage(format!(
+                "No {what} came from stdin: pipe it in, or name a file that holds it."
+            )));
         }
         Ok(Self(text.to_owned()))
     }
@@ -32,8 +34,8 @@ impl Secret {
         let named = path.display();
         let file = fs::File::open(path)
             .map_err(|error| Failure::usage(format!("The {what} file {named} cannot be read: {error}.")))?;
-        let text = bounded(file, what)
-            .map_err(|failure| Failure::usage(format!("File {named}: {}", failure.sentence)))?;
+        let text =
+            bounded(file, what).map_err(|failure| Failure::usage(format!("File {named}: {}", failure.sentence)))?;
         if text.trim().is_empty() {
             return Err(Failure::usage(format!("The {what} file {named} is empty.")));
         }

@@ -14,9 +14,7 @@ use serde::Serialize;
 pub(crate) use account::{AccountTest, AccountView};
 pub(crate) use audit::AuditEventView;
 pub(crate) use coordinator::CoordinatorView;
-pub(crate) use deployment::{
-    DeploymentView, EventView, LogFrameView, RunView, deployment_word, step_word,
-};
+pub(crate) use deployment::{DeploymentView, EventView, LogFrameView, RunView, deployment_word, step_word};
 pub(crate) use inventory::{EnvironmentView, InvitationView, PoolView, WorkerView};
 pub(crate) use project::{ProjectView, VariableView};
 

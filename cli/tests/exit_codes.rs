@@ -62,9 +62,13 @@ fn nobody_listening_is_exit_3_with_address_and_cause() {
     let home = home();
     let url = format!("https://127.0.0.1:{}", closed_port());
     let ca = some_authority(home.path());
-    let env =
-        [("LONGSHORE_COORDINATOR", url.as_str()), ("LONGSHORE_TOKEN", "lst_canary"), ("LONGSHORE_CA_FILE", ca.as_str())];
-    for args in [&["account", "list"][..], &["deploy", "shop", "--environment", "staging"], &["deployment", "watch", "x"]]
+    let env = [
+        ("LONGSHORE_COORDINATOR", url.as_str()),
+        ("LONGSHORE_TOKEN", "lst_canary"),
+        ("LONGSHORE_CA_FILE", ca.as_str()),
+    ];
+    for args in
+        [&["account", "list"][..], &["deploy", "shop", "--environment", "staging"], &["deployment", "watch", "x"]]
     {
         let output = longshore(home.path(), &env, args, "");
         assert_eq!(code(&output), 3, "{args:?}: {}", stderr(&output));

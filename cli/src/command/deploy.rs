@@ -45,8 +45,8 @@ pub(super) struct Follow {
 
 impl Deploy {
     pub(super) async fn run(self, screen: Screen) -> Result<Exit, Failure> {
-        let variables = map(self.variables)
-            .map_err(|name| Failure::usage(format!("The variable \"{name}\" is given twice.")))?;
+        let variables =
+            map(self.variables).map_err(|name| Failure::usage(format!("The variable \"{name}\" is given twice.")))?;
         let request = d::CreateDeploymentRequest {
             request_id: request_id(),
             project: self.project,

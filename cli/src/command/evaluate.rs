@@ -29,10 +29,8 @@ struct Answer {
 
 impl Evaluate {
     pub(super) fn run(self, screen: Screen) -> Result<Exit, Failure> {
-        let evaluated = self
-            .read()?
-            .evaluate(&self.text)
-            .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+        let evaluated =
+            self.read()?.evaluate(&self.text).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         let answer = Answer { text: evaluated.text, undefined: evaluated.undefined };
         if screen.output != Format::Table {
             put(&encode(screen.output, &answer))?;

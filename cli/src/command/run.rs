@@ -81,8 +81,7 @@ impl Run {
         Ok(d::RunCommandRequest {
             request_id: request_id(),
             pool: self.pool,
-            requires: map(self.labels)
-                .map_err(|key| Failure::usage(format!("The label \"{key}\" is given twice.")))?,
+            requires: map(self.labels).map_err(|key| Failure::usage(format!("The label \"{key}\" is given twice.")))?,
             aws: Some(d::Aws { identity: identity.into(), account, region: self.region, expect: None }),
             script: Some(d::Script {
                 shell: shell.into(),
@@ -110,8 +109,13 @@ fn script(shell: Shell, words: &[String]) -> Result<String, Failure> {
 
 /// As bash reads it back unchanged.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '=' | ',' | '@' | '+' | '%');
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '=' | ',' | '@' | '+' | '%');
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

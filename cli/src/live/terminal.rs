@@ -59,14 +59,7 @@ struct Pane {
 
 impl Terminal {
     pub(super) fn new(colored: bool) -> Self {
-        Self {
-            colored,
-            lines: Lines::default(),
-            panes: HashMap::new(),
-            drawn: 0,
-            picture: Vec::new(),
-            ticks: 0,
-        }
+        Self { colored, lines: Lines::default(), panes: HashMap::new(), drawn: 0, picture: Vec::new(), ticks: 0 }
     }
 
     fn keep(&mut self, step: &str, lines: Vec<Line>) {
@@ -141,7 +134,9 @@ impl Terminal {
         };
         let name = paint(self.colored, Style::new().bold(), &sanitise::cell(&step.name));
         let elapsed = match step.state() {
-            State::Running => wording::running_since(step).map(|since| format!("  {}", took(now.duration_since(since)))),
+            State::Running => {
+                wording::running_since(step).map(|since| format!("  {}", took(now.duration_since(since))))
+            }
             _ => None,
         };
         let note = wording::standing(step).unwrap_or_else(|| "is being handed to a worker".to_owned());
@@ -277,7 +272,14 @@ mod tests {
         terminal.draw(&board(vec![("A", State::Running), ("B", State::Pending)]), 7, now);
         assert_eq!(
             terminal.picture,
-            ["⠋ A  12s  running on worker-1", "    line 37", "    line 38", "    line 39", "    line 40", "  1 to come"]
+            [
+                "⠋ A  12s  running on worker-1",
+                "    line 37",
+                "    line 38",
+                "    line 39",
+                "    line 40",
+                "  1 to come"
+            ]
         );
     }
 

@@ -70,7 +70,8 @@ pub(super) fn settled(step: &d::StepRun, colored: bool) -> String {
         State::Unknown => ("?", AnsiColor::Yellow),
         _ => ("-", AnsiColor::BrightBlack),
     };
-    let mut parts = vec![paint(colored, color(hue), mark), paint(colored, Style::new().bold(), &sanitise::cell(&step.name))];
+    let mut parts =
+        vec![paint(colored, color(hue), mark), paint(colored, Style::new().bold(), &sanitise::cell(&step.name))];
     if step.state() != State::Succeeded {
         parts.push(paint(colored, color(hue), &step_word(step.state())));
     }

@@ -14,8 +14,7 @@ pub(super) struct Place {
 impl Place {
     /// The place that the parser means, unless it means none.
     pub(super) fn of(location: serde_saphyr::Location) -> Option<Self> {
-        (location != serde_saphyr::Location::UNKNOWN)
-            .then(|| Self { line: location.line(), column: location.column() })
+        (location != serde_saphyr::Location::UNKNOWN).then(|| Self { line: location.line(), column: location.column() })
     }
 }
 

@@ -118,7 +118,8 @@ fn read(folder: &Path, path: &str, purpose: Purpose) -> Result<Attachment, Strin
 
 /// The file's place, which no `..` and no symbolic link may lead out of the project's folder.
 fn beside(folder: &Path, path: &str) -> Result<PathBuf, String> {
-    let outside = || format!("The path \"{path}\" leads out of the project's folder: files must be beside the project file.");
+    let outside =
+        || format!("The path \"{path}\" leads out of the project's folder: files must be beside the project file.");
     if !plan::is_relative_path(path) {
         return Err(outside());
     }

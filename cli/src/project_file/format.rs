@@ -246,9 +246,9 @@ impl<'de> Deserialize<'de> for Span {
                 f.write_str("a duration with units, like 45m")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
-                humantime::parse_duration(text)
-                    .map(Span)
-                    .map_err(|_| E::custom(format!("\"{text}\" is no duration: write it with units, like 30s, 45m or 2h.")))
+                humantime::parse_duration(text).map(Span).map_err(|_| {
+                    E::custom(format!("\"{text}\" is no duration: write it with units, like 30s, 45m or 2h."))
+                })
             }
         }
         deserializer.deserialize_str(Text)
@@ -304,7 +304,8 @@ fn sentence(error: &Error) -> String {
         Error::NullIntoString { .. } => {
             "There is no value here; write \"\" for an empty text, or quote the word.".to_owned()
         }
-        Error::SerdeInvalidType { unexpected, expected, .. } | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+        Error::SerdeInvalidType { unexpected, expected, .. }
+        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
             format!("Here stands {unexpected}, where {expected} is needed.")
         }
         Error::Unexpected { expected: "mapping start", .. } => "Keys with values are needed here.".to_owned(),

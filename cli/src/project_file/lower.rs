@@ -74,7 +74,8 @@ fn overlapping_values(file: &ProjectFile, faults: &mut Vec<Fault>) {
         };
         for scope in scopes {
             if let Some(first) = seen.insert((name.value.to_lowercase(), scope), name.referenced.line()) {
-                let place = scope.map_or("all other environments".to_owned(), |scope| format!("environment \"{scope}\""));
+                let place =
+                    scope.map_or("all other environments".to_owned(), |scope| format!("environment \"{scope}\""));
                 faults.push(Fault::at(
                     Place::of(name.referenced),
                     format!("Variable \"{}\" has a value for {place} in line {first} already.", name.value),

@@ -237,9 +237,8 @@ fn a_circle_of_variables_is_told_once_with_its_chain() {
 
 #[test]
 fn an_account_that_would_not_be_used_is_refused() {
-    let text = with_step(
-        "    aws: { identity: worker-role, account: AWS Account }\n    script: { shell: bash, body: x }\n",
-    );
+    let text =
+        with_step("    aws: { identity: worker-role, account: AWS Account }\n    script: { shell: bash, body: x }\n");
     expect_fault(&text, "4:44", &["identity: account"]);
 }
 
