@@ -7,7 +7,7 @@ use coordinator::{
     clock,
     config::{Config, Settings},
     data_dir::DataDir,
-    pki::request::CertificateRequest,
+    pki::CertificateRequest,
     registry::worker,
     vault::Vault,
 };
