@@ -45,7 +45,11 @@ mod tests {
     fn an_output_opens_under_its_own_name_and_key_only() {
         let sealed = seal(&[1; 32], "Token", "canary");
         assert_eq!(open(&[1; 32], "A", "Token", &sealed).expect("opened").as_str(), "canary");
-        for refused in [open(&[2; 32], "A", "Token", &sealed), open(&[1; 32], "A", "Other", &sealed), open(&[1; 32], "A", "Token", &sealed[..9])] {
+        for refused in [
+            open(&[2; 32], "A", "Token", &sealed),
+            open(&[1; 32], "A", "Other", &sealed),
+            open(&[1; 32], "A", "Token", &sealed[..9]),
+        ] {
             let fault = refused.expect_err("it must not open");
             assert!(!fault.sentence.contains("canary"), "{fault}");
         }

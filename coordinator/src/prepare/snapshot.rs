@@ -107,7 +107,10 @@ impl Snapshot {
         let text = seal.open(place(&id.to_string()), sealed)?;
         // What serde says may quote what it read.
         serde_json::from_slice(&text).map_err(|_| {
-            Fault::new(Reason::Internal, format!("The variables of deployment {id} are not readable: another version wrote them."))
+            Fault::new(
+                Reason::Internal,
+                format!("The variables of deployment {id} are not readable: another version wrote them."),
+            )
         })
     }
 
@@ -145,7 +148,8 @@ impl Snapshot {
     }
 
     fn names_account(&self, variable: &str) -> bool {
-        self.find(variable).is_some_and(|found| found.kind == VariableKind::AwsAccount && !found.value.trim().is_empty())
+        self.find(variable)
+            .is_some_and(|found| found.kind == VariableKind::AwsAccount && !found.value.trim().is_empty())
     }
 
     fn check_circles(&self) -> Result<(), Fault> {

@@ -21,7 +21,9 @@ pub(super) async fn read(
     texts: &Texts<'_>,
 ) -> Result<Option<String>, Refusal> {
     match &step.action {
-        Action::Script(script) => text(files, &script.source, listed, ("script", limits::SCRIPT_BYTES), texts).await.map(Some),
+        Action::Script(script) => {
+            text(files, &script.source, listed, ("script", limits::SCRIPT_BYTES), texts).await.map(Some)
+        }
         Action::DeployStack(stack) => {
             text(files, &stack.template, listed, ("template", limits::TEMPLATE_BYTES), texts).await.map(Some)
         }
@@ -54,7 +56,8 @@ async fn text(
     let bytes = tokio::fs::read(place).await.map_err(|error| missing(format!("cannot be read: {error}")))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let fault = format!("its {what} file \"{path}\" is not UTF-8 (byte {at} is the first that is not). Save it as UTF-8.");
+        let fault =
+            format!("its {what} file \"{path}\" is not UTF-8 (byte {at} is the first that is not). Save it as UTF-8.");
         texts.refuse(Reason::InvalidFile, &fault)
     })
 }

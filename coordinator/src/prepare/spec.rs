@@ -18,12 +18,7 @@ use shared::{
     template::{Evaluated, Variables},
 };
 
-use super::{
-    Ready, identity, printing,
-    scope::SECRET_KEY,
-    step_key,
-    text::Texts,
-};
+use super::{Ready, identity, printing, scope::SECRET_KEY, step_key, text::Texts};
 
 /// 64 KiB of a message are left for what is around the step.
 const SPEC_BYTES: usize = limits::MESSAGE_BYTES - (64 << 10);
@@ -127,8 +122,13 @@ fn script_variables(ready: &Ready, source: &str) -> Result<Vec<SpecVariable>, Re
             continue;
         }
         let Some(evaluated) = ready.variables.evaluate_variable(&variable.name) else { continue };
-        let evaluated = evaluated.map_err(|error| texts.not_evaluated(&format!("variable \"{}\"", variable.name), &error))?;
-        variables.push(SpecVariable { name: variable.name.clone(), value: evaluated.text, sensitive: evaluated.sensitive });
+        let evaluated =
+            evaluated.map_err(|error| texts.not_evaluated(&format!("variable \"{}\"", variable.name), &error))?;
+        variables.push(SpecVariable {
+            name: variable.name.clone(),
+            value: evaluated.text,
+            sensitive: evaluated.sensitive,
+        });
     }
     Ok(variables)
 }

@@ -82,9 +82,7 @@ fn outputs(connection: &Connection, seal: &Seal, plan: &Plan, step: usize) -> Re
         for output in put_out.outputs {
             let (value, sensitive) = match output.value {
                 OutputValue::Plain(value) => (Zeroizing::new(value), false),
-                OutputValue::Sealed(sealed) => {
-                    (sealed_output::open(&key, &put_out.name, &output.name, &sealed)?, true)
-                }
+                OutputValue::Sealed(sealed) => (sealed_output::open(&key, &put_out.name, &output.name, &sealed)?, true),
             };
             known.push(KnownOutput { step: put_out.name.clone(), name: output.name, value, sensitive });
         }

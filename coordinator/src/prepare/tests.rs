@@ -45,7 +45,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new() -> Self {
+    async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path()).expect("a store");
         let seal = Seal::make(&folder.path().join("master.key"), "store").expect("a key");
@@ -62,10 +62,11 @@ impl Bench {
             updated_at: 0,
         };
         store
-            .write_blocking(move |connection| {
+            .write(move |connection| {
                 pool::ensure_default(connection, 0)?;
                 account::insert(connection, &row)
             })
+            .await
             .expect("an account");
         let preparer = Preparer::new(store.clone(), seal.clone(), files.clone());
         Self { _folder: folder, store, seal, files, preparer }

@@ -29,7 +29,11 @@ impl<'a> Texts<'a> {
     /// Every variable in it has a value.
     pub(super) fn whole(&self, what: &str, text: &str) -> Result<Evaluated, Refusal> {
         let evaluated = self.loose(what, text)?;
-        if evaluated.undefined.is_empty() { Ok(evaluated) } else { Err(self.undefined(what, text, &evaluated.undefined)) }
+        if evaluated.undefined.is_empty() {
+            Ok(evaluated)
+        } else {
+            Err(self.undefined(what, text, &evaluated.undefined))
+        }
     }
 
     /// As [`Texts::whole`], trimmed, and not a secret: it is stored and shown in clear.

@@ -1,14 +1,14 @@
 //! DeploymentService: starts, shows, follows and ends deployments. Decodes, asks store and driver, encodes; what happens next
 //! is decided in the core.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, TryStreamExt, stream};
 use proto::{
     deployment::{
         CancelDeploymentRequest, CreateDeploymentRequest, Deployment, DeploymentEvent, GetDeploymentRequest,
-        ListDeploymentsRequest, ListDeploymentsResponse, LogChunk, ReadLogRequest, ResolveStepRequest, RunCommandRequest,
-        WatchDeploymentRequest, deployment_service_server::DeploymentService,
+        ListDeploymentsRequest, ListDeploymentsResponse, LogChunk, ReadLogRequest, ResolveStepRequest,
+        RunCommandRequest, WatchDeploymentRequest, deployment_service_server::DeploymentService,
     },
     status::to_status,
 };
@@ -17,9 +17,7 @@ use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 
 use self::{log::LogReader, watch::Watcher};
-use crate::{
-    authorization::Caller, driver::Driver, log_store::LogStore, prepare::Preparer, seal::Seal, store::Store,
-};
+use crate::{authorization::Caller, driver::Driver, log_store::LogStore, prepare::Preparer, seal::Seal, store::Store};
 
 mod account_test;
 mod command;
@@ -34,6 +32,9 @@ mod submission;
 mod tests;
 mod watch;
 
+/// 10 seconds: a worker that is there takes an account test at once; a person waits for the answer.
+const TEST_TAKEN_WITHIN: Duration = Duration::from_secs(10);
+
 /// The service. Clones share everything.
 #[derive(Clone)]
 pub struct Deployments {
@@ -44,13 +45,14 @@ pub struct Deployments {
     logs: LogStore,
     /// Held while a project's deployment is made: their numbers follow each other, so racing would only make them try again.
     creating: Arc<Mutex<()>>,
+    test_taken_within: Duration,
 }
 
 impl Deployments {
     /// The service over these parts.
     #[must_use]
     pub fn new(store: Store, seal: Seal, preparer: Preparer, driver: Driver, logs: LogStore) -> Self {
-        Self { store, seal, preparer, driver, logs, creating: Arc::default() }
+        Self { store, seal, preparer, driver, logs, creating: Arc::default(), test_taken_within: TEST_TAKEN_WITHIN }
     }
 
     /// The deployment that a caller means.

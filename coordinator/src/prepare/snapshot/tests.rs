@@ -61,8 +61,14 @@ fn refused(result: Result<Snapshot, Fault>) -> Fault {
 #[test]
 fn a_value_for_the_environment_wins_over_the_one_for_all_others() {
     let all = || vec![text("Region", &[], "eu-west-1"), text("Region", &["production"], "us-east-1")];
-    assert_eq!(value(&resolve_in("production", all(), &[]).ok().expect("resolved"), "region").as_deref(), Some("us-east-1"));
-    assert_eq!(value(&resolve_in("staging", all(), &[]).ok().expect("resolved"), "Region").as_deref(), Some("eu-west-1"));
+    assert_eq!(
+        value(&resolve_in("production", all(), &[]).ok().expect("resolved"), "region").as_deref(),
+        Some("us-east-1")
+    );
+    assert_eq!(
+        value(&resolve_in("staging", all(), &[]).ok().expect("resolved"), "Region").as_deref(),
+        Some("eu-west-1")
+    );
 }
 
 #[test]
@@ -88,7 +94,8 @@ fn all_variables_without_a_value_are_named_at_once() {
 
 #[test]
 fn what_is_asked_for_with_the_deployment_wins_whatever_the_case() {
-    let snapshot = resolve_in("staging", vec![text("Region", &["staging"], "eu-west-1")], &[("REGION", "ca-central-1")]);
+    let snapshot =
+        resolve_in("staging", vec![text("Region", &["staging"], "eu-west-1")], &[("REGION", "ca-central-1")]);
     assert_eq!(value(&snapshot.ok().expect("resolved"), "Region").as_deref(), Some("ca-central-1"));
 }
 

@@ -8,8 +8,7 @@ fn moved(execution: ExecutionId, event: AttemptEvent, result: Option<ExitResult>
 async fn run_first_step(bench: &Bench, id: DeploymentId, outputs: impl FnOnce(ExecutionId) -> Vec<Output>) {
     let execution = ExecutionId(Uuid::now_v7());
     let worker = WorkerId(Uuid::now_v7());
-    let offered =
-        Offered { step: 0, execution, number: 1, worker, assign_seq: AssignSeq(1), locks: BTreeSet::new() };
+    let offered = Offered { step: 0, execution, number: 1, worker, assign_seq: AssignSeq(1), locks: BTreeSet::new() };
     let result = ExitResult {
         outcome: Outcome::exited(0),
         final_seq: 0,
@@ -37,7 +36,7 @@ async fn two_steps(bench: &Bench, second: Step) -> DeploymentId {
 
 #[tokio::test]
 async fn an_output_is_data_for_the_steps_after_it_and_is_not_evaluated_again() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let id = two_steps(&bench, bash("echo #{Octopus.Action[Network].Output.VpcId}")).await;
     let plain = Output { name: "VpcId".into(), value: OutputValue::Plain("vpc-1 #{Secret}".into()) };
     run_first_step(&bench, id, |_| vec![plain]).await;
@@ -48,7 +47,7 @@ async fn an_output_is_data_for_the_steps_after_it_and_is_not_evaluated_again() {
 
 #[tokio::test]
 async fn a_sensitive_output_is_opened_with_its_attempts_key_and_stays_sensitive() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let id = two_steps(&bench, bash("login #{Octopus.Action[Network].Output.Token}")).await;
     let seal = bench.seal.clone();
     run_first_step(&bench, id, move |execution| {
@@ -64,7 +63,7 @@ async fn a_sensitive_output_is_opened_with_its_attempts_key_and_stays_sensitive(
 
 #[tokio::test]
 async fn an_output_that_was_sealed_for_another_attempt_fails_the_step_and_is_not_shown() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let id = two_steps(&bench, bash("true")).await;
     let foreign = sealed_output::seal(&[9; 32], "Token", "canary");
     run_first_step(&bench, id, |_| vec![Output { name: "Token".into(), value: OutputValue::Sealed(foreign) }]).await;

@@ -6,10 +6,12 @@ fn lines(spec: &StepSpec) -> Vec<(i32, &str)> {
 
 #[tokio::test]
 async fn the_variables_are_printed_in_the_form_that_octopus_users_know() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let url = variable("Url", VariableKind::Text, "https://#{Password}@db");
     let password = variable("Password", VariableKind::Sensitive, "canary");
-    let id = bench.deploy(one(bash("true")), vec![aws_account(), text("OctopusPrintVariables", "True"), password, url]).await;
+    let id = bench
+        .deploy(one(bash("true")), vec![aws_account(), text("OctopusPrintVariables", "True"), password, url])
+        .await;
     let spec = bench.spec(id, 0).await.expect("rendered");
     let deployment = format!("[Octopus.Deployment.Id] = '{id}'");
     let warning = "OctopusPrintVariables is enabled. This should only be used for debugging problems with variables, and then \
@@ -40,7 +42,7 @@ async fn the_variables_are_printed_in_the_form_that_octopus_users_know() {
 
 #[tokio::test]
 async fn evaluated_values_are_printed_unless_a_secret_took_part() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let variables = vec![
         text("OctopusPrintEvaluatedVariables", "true"),
         variable("Password", VariableKind::Sensitive, "canary"),
@@ -58,7 +60,7 @@ async fn evaluated_values_are_printed_unless_a_secret_took_part() {
 
 #[tokio::test]
 async fn nothing_is_printed_unless_asked_for() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let spec = bench.spec_of(bash("true"), vec![text("OctopusPrintVariables", "False")]).await.expect("rendered");
     assert_eq!(lines(&spec), []);
 }

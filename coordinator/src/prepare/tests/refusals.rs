@@ -2,7 +2,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_pool_nobody_made_is_refused_and_an_empty_one_is_the_default() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let refusal = bench.refusal_of(Step { pool: "#{Where}".into(), ..bash("true") }, vec![text("Where", "moon")]).await;
     assert_eq!(refusal.reason, "POOL_NOT_FOUND");
     assert!(refusal.detail.contains("\"moon\""), "{}", refusal.detail);
@@ -12,7 +12,7 @@ async fn a_pool_nobody_made_is_refused_and_an_empty_one_is_the_default() {
 
 #[tokio::test]
 async fn where_a_step_runs_is_evaluated_and_a_name_without_value_is_refused_by_name() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let placed = Step {
         requires: BTreeMap::from([("zone".into(), "#{Zone}".into())]),
         locks: vec!["db-#{Octopus.Environment.Name}".into(), "#{Empty}".into()],
@@ -37,7 +37,13 @@ async fn where_a_step_runs_is_evaluated_and_a_name_without_value_is_refused_by_n
         (Step { locks: vec!["#{Nowhere}".into()], ..bash("true") }, "lock"),
         (Step { requires: BTreeMap::from([("zone".into(), "#{Nowhere}".into())]), ..bash("true") }, "label"),
         (with_identity(self::step(Action::DeployStack(stack)), Identity::WorkerRole), "stack"),
-        (Step { aws: Aws { region: "#{Nowhere}".into(), identity: Identity::WorkerRole, ..Aws::default() }, ..bash("true") }, "region"),
+        (
+            Step {
+                aws: Aws { region: "#{Nowhere}".into(), identity: Identity::WorkerRole, ..Aws::default() },
+                ..bash("true")
+            },
+            "region",
+        ),
     ] {
         let refusal = bench.refusal_of(step, Vec::new()).await;
         assert_eq!(refusal.reason, "VARIABLE_UNSET", "{what}");
@@ -49,15 +55,18 @@ async fn where_a_step_runs_is_evaluated_and_a_name_without_value_is_refused_by_n
 
 #[tokio::test]
 async fn a_step_that_will_not_run_is_not_held_to_what_it_lacks() {
-    let bench = Bench::new();
-    let idle = Step { condition: Condition::Expression("#{Run}".into()), ..with_identity(bash("true"), Identity::NamedAccount("gone".into())) };
+    let bench = Bench::new().await;
+    let idle = Step {
+        condition: Condition::Expression("#{Run}".into()),
+        ..with_identity(bash("true"), Identity::NamedAccount("gone".into()))
+    };
     let id = bench.deploy(one(idle), vec![text("Run", "False")]).await;
     assert!(!bench.preparer.prepare(id, 0).await.expect("prepared").condition);
 }
 
 #[tokio::test]
 async fn what_does_not_fit_a_message_is_refused_before_a_worker_is_asked() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let large = "x".repeat(shared::limits::VARIABLE_BYTES);
     let refusal = bench.refusal_of(bash("true"), vec![text("A", &large), text("B", &large)]).await;
     assert_eq!(refusal.reason, "STEP_TOO_LARGE");
@@ -65,7 +74,7 @@ async fn what_does_not_fit_a_message_is_refused_before_a_worker_is_asked() {
 
 #[tokio::test]
 async fn a_file_that_was_never_uploaded_is_named() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let script = Script { shell: Shell::Bash, source: Source::File("deploy.sh".into()), substitute: true };
     let file = File { path: "deploy.sh".into(), sha256: "0".repeat(64), size: 1, executable: false };
     let id = bench.deploy(Process { steps: vec![step(Action::Script(script))], files: vec![file] }, Vec::new()).await;

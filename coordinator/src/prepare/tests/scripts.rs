@@ -2,8 +2,11 @@ use super::*;
 
 #[tokio::test]
 async fn a_script_is_substituted_and_says_what_it_lacks() {
-    let bench = Bench::new();
-    let spec = bench.spec_of(bash("echo #{Greeting} #{Typo} ##{kept}"), vec![text("Greeting", "hello")]).await.expect("rendered");
+    let bench = Bench::new().await;
+    let spec = bench
+        .spec_of(bash("echo #{Greeting} #{Typo} ##{kept}"), vec![text("Greeting", "hello")])
+        .await
+        .expect("rendered");
     assert_eq!(body(&spec), "echo hello #{Typo} #{kept}");
     let warnings: Vec<_> = spec.preamble.iter().map(|line| (line.level, line.text.as_str())).collect();
     assert!(matches!(warnings[..], [(5, warning)] if warning.contains("'Typo'")), "{warnings:?}");
@@ -11,8 +14,9 @@ async fn a_script_is_substituted_and_says_what_it_lacks() {
 
 #[tokio::test]
 async fn a_command_is_run_as_it_was_typed() {
-    let bench = Bench::new();
-    let script = Script { shell: Shell::Python, source: Source::Body("print('#{Greeting}')".into()), substitute: false };
+    let bench = Bench::new().await;
+    let script =
+        Script { shell: Shell::Python, source: Source::Body("print('#{Greeting}')".into()), substitute: false };
     let spec = bench.spec_of(step(Action::Script(script)), vec![text("Greeting", "hello")]).await.expect("rendered");
     assert_eq!(body(&spec), "print('#{Greeting}')");
     assert_eq!(spec.preamble, []);
@@ -20,8 +24,9 @@ async fn a_command_is_run_as_it_was_typed() {
 
 #[tokio::test]
 async fn a_script_in_a_file_is_read_and_the_projects_files_go_with_it() {
-    let bench = Bench::new();
-    let files = vec![bench.upload("scripts/notify.py", b"print('#{Octopus.Step.Name}')"), bench.upload("data.json", b"{}")];
+    let bench = Bench::new().await;
+    let files =
+        vec![bench.upload("scripts/notify.py", b"print('#{Octopus.Step.Name}')"), bench.upload("data.json", b"{}")];
     let script = Script { shell: Shell::Python, source: Source::File("scripts/notify.py".into()), substitute: true };
     let id = bench.deploy(Process { steps: vec![step(Action::Script(script))], files }, Vec::new()).await;
     let spec = bench.spec(id, 0).await.expect("rendered");
@@ -34,7 +39,7 @@ async fn a_script_in_a_file_is_read_and_the_projects_files_go_with_it() {
 
 #[tokio::test]
 async fn a_script_that_is_not_utf_8_is_refused_by_name() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let files = vec![bench.upload("latin.sh", b"echo caf\xe9")];
     let script = Script { shell: Shell::Bash, source: Source::File("latin.sh".into()), substitute: true };
     let id = bench.deploy(Process { steps: vec![step(Action::Script(script))], files }, Vec::new()).await;
@@ -45,11 +50,14 @@ async fn a_script_that_is_not_utf_8_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_stack_gets_its_parameters_and_the_mask_gets_their_secrets() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let stack = DeployStack {
         stack: "shop-network-#{Octopus.Environment.Name}".into(),
         template: Source::Body("Resources: {}  # #{Untouched}".into()),
-        parameters: BTreeMap::from([("Password".into(), "pre-#{Password}".into()), ("Cidr".into(), "10.0.0.0/16".into())]),
+        parameters: BTreeMap::from([
+            ("Password".into(), "pre-#{Password}".into()),
+            ("Cidr".into(), "10.0.0.0/16".into()),
+        ]),
         capabilities: vec!["CAPABILITY_IAM".into()],
         tags: BTreeMap::from([("team".into(), "#{Octopus.Project.Name}".into())]),
     };
@@ -72,7 +80,7 @@ async fn a_stack_gets_its_parameters_and_the_mask_gets_their_secrets() {
 
 #[tokio::test]
 async fn every_attempt_has_its_own_id_and_key() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let id = bench.deploy(one(bash("true")), Vec::new()).await;
     let execution = ExecutionId(Uuid::now_v7());
     let spec = bench.preparer.spec(id, 0, execution, 2).await.expect("rendered");
@@ -82,7 +90,7 @@ async fn every_attempt_has_its_own_id_and_key() {
 
 #[tokio::test]
 async fn what_was_kept_in_memory_is_read_back_from_the_store_after_it_was_released() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let id = bench.deploy(one(bash("echo #{A}")), vec![text("A", "1")]).await;
     let before = bench.spec(id, 0).await.expect("rendered");
     bench.preparer.release(id);

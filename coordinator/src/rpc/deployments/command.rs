@@ -105,7 +105,9 @@ fn step(request: RunCommandRequest) -> Result<Step, Fault> {
     };
     let body = match script.source {
         Some(script::Source::Body(body)) => body,
-        Some(script::Source::File(_)) => return Err(invalid("`script.file` belongs to projects: give the text in `script.body`.")),
+        Some(script::Source::File(_)) => {
+            return Err(invalid("`script.file` belongs to projects: give the text in `script.body`."));
+        }
         None => return Err(invalid("`script.body` is missing: say what to run.")),
     };
     let pool = if request.pool.is_empty() { pool::DEFAULT.into() } else { request.pool };
@@ -118,8 +120,9 @@ fn step(request: RunCommandRequest) -> Result<Step, Fault> {
 }
 
 fn timeout(given: prost_types::Duration) -> Result<Duration, Fault> {
-    Duration::try_from(given)
-        .map_err(|_| Fault::new(Reason::InvalidArgument, "`timeout` is negative or too long; it is more than 0 and at most 7d."))
+    Duration::try_from(given).map_err(|_| {
+        Fault::new(Reason::InvalidArgument, "`timeout` is negative or too long; it is more than 0 and at most 7d.")
+    })
 }
 
 /// Accounts of ad-hoc commands go by their own names: there is no project whose variables could name them.

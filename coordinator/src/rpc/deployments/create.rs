@@ -25,11 +25,7 @@ const TRIES: u32 = 3;
 impl Deployments {
     /// # Errors
     /// Those of the proto's CreateDeployment.
-    pub(super) async fn create(
-        &self,
-        caller: Caller,
-        request: CreateDeploymentRequest,
-    ) -> Result<Deployment, Fault> {
+    pub(super) async fn create(&self, caller: Caller, request: CreateDeploymentRequest) -> Result<Deployment, Fault> {
         let request_id = RequestId::new(&request.request_id, caller.action, &content(&request))?;
         let _turn = self.creating.lock().await;
         let mut tries = 0;
@@ -75,7 +71,8 @@ impl Deployments {
             if unchanged && project::take_number(tx, &name, number)? {
                 return Ok(());
             }
-            let sentence = format!("Project \"{name}\" was changed or deployed by somebody else in this moment. Try again.");
+            let sentence =
+                format!("Project \"{name}\" was changed or deployed by somebody else in this moment. Try again.");
             Err(Fault::new(Reason::InUse, sentence))
         })
         .await
@@ -89,7 +86,8 @@ impl Deployments {
                 let row = project::get(connection, &name)?;
                 environment::get(connection, &environment)?;
                 let variables = variable::list(connection, &name)?;
-                let declared = variables.into_iter().map(|variable| declared(&seal, variable)).collect::<Result<_, _>>()?;
+                let declared =
+                    variables.into_iter().map(|variable| declared(&seal, variable)).collect::<Result<_, _>>()?;
                 Ok((row, declared))
             })
             .await

@@ -60,8 +60,7 @@ impl Deployments {
         }
         let word = if succeeded { "succeeded" } else { "failed" };
         let audit = caller.did(format!("{id}/{name}"), format!("Counts as {word}: {}", request.reason));
-        let input =
-            Input::StepDecided { deployment: id, step, succeeded, by: caller.actor(), reason: request.reason };
+        let input = Input::StepDecided { deployment: id, step, succeeded, by: caller.actor(), reason: request.reason };
         self.driver.submit(input, Some(line(audit))).await?;
         self.show(id).await
     }
@@ -87,7 +86,10 @@ fn check_reason(reason: &str) -> Result<(), Fault> {
     if reason.chars().count() <= REASON_CHARS {
         return Ok(());
     }
-    Err(Fault::new(Reason::InvalidArgument, format!("`reason` is longer than {REASON_CHARS} characters: put it in short.")))
+    Err(Fault::new(
+        Reason::InvalidArgument,
+        format!("`reason` is longer than {REASON_CHARS} characters: put it in short."),
+    ))
 }
 
 fn ended(id: DeploymentId) -> Fault {

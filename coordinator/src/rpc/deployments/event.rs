@@ -2,10 +2,7 @@
 
 use coordinator_core::fact::{DeploymentEnd, DeploymentFact as Fact, Moved, StepEnd};
 use proto::deployment::{DeploymentEvent, step_run};
-use shared::{
-    attempt::AttemptEvent,
-    id::ExecutionId,
-};
+use shared::{attempt::AttemptEvent, id::ExecutionId};
 
 use super::show::{deployment_state, step_state};
 use crate::{clock, store::view::EventRow};
@@ -107,9 +104,13 @@ fn tell_move(moved: &Moved, step: &str, worker: &str) -> Told {
     let detail = moved.result.as_ref().map_or(moved.evidence.as_str(), |result| result.outcome.detail.as_str());
     let (kind, what) = match moved.event {
         AttemptEvent::Granted => ("attempt_granted", format!("Worker \"{worker}\" took step \"{step}\"")),
-        AttemptEvent::Withdrawn => ("attempt_withdrawn", format!("The offer of step \"{step}\" to worker \"{worker}\" was taken back")),
+        AttemptEvent::Withdrawn => {
+            ("attempt_withdrawn", format!("The offer of step \"{step}\" to worker \"{worker}\" was taken back"))
+        }
         AttemptEvent::Alive => ("attempt_started", format!("Step \"{step}\" runs on worker \"{worker}\"")),
-        AttemptEvent::Voided => ("attempt_not_started", format!("Worker \"{worker}\" did not start step \"{step}\" and never will")),
+        AttemptEvent::Voided => {
+            ("attempt_not_started", format!("Worker \"{worker}\" did not start step \"{step}\" and never will"))
+        }
         AttemptEvent::Exited(_) => ("attempt_ended", format!("Step \"{step}\" ended on worker \"{worker}\"")),
         AttemptEvent::FoundDead => {
             ("attempt_interrupted", format!("Step \"{step}\" died on worker \"{worker}\"; what it did is not known"))
@@ -117,7 +118,9 @@ fn tell_move(moved: &Moved, step: &str, worker: &str) -> Told {
         AttemptEvent::ContactLost => {
             ("attempt_unknown", format!("It is not known whether step \"{step}\" still runs on worker \"{worker}\""))
         }
-        AttemptEvent::Decided => ("attempt_decided", format!("It was decided about step \"{step}\" on worker \"{worker}\"")),
+        AttemptEvent::Decided => {
+            ("attempt_decided", format!("It was decided about step \"{step}\" on worker \"{worker}\""))
+        }
     };
     let reason = moved.result.as_ref().map(|result| result.outcome.reason.clone()).unwrap_or_default();
     Told { kind, message: with_detail(what, detail), reason }

@@ -20,8 +20,7 @@ impl Deployments {
     pub(super) async fn list(&self, request: ListDeploymentsRequest) -> Result<ListDeploymentsResponse, Fault> {
         let page = Page { size: size(request.page_size)?, after: after(&request.page_token)? };
         let filter = DeploymentFilter { project: request.project, environment: request.environment };
-        let found =
-            self.store.read(move |connection| deployments::list_deployments(connection, &filter, page)).await?;
+        let found = self.store.read(move |connection| deployments::list_deployments(connection, &filter, page)).await?;
         Ok(ListDeploymentsResponse {
             deployments: found.deployments.into_iter().map(show::without_steps).collect(),
             next_page_token: found.next.map(token).unwrap_or_default(),
@@ -33,7 +32,9 @@ fn size(asked: i32) -> Result<usize, Fault> {
     match usize::try_from(asked) {
         Ok(0) => Ok(PAGE),
         Ok(size) => Ok(size.min(MAX_PAGE)),
-        Err(_) => Err(Fault::new(Reason::InvalidArgument, format!("`page_size` is {asked}; it is at most {MAX_PAGE}."))),
+        Err(_) => {
+            Err(Fault::new(Reason::InvalidArgument, format!("`page_size` is {asked}; it is at most {MAX_PAGE}.")))
+        }
     }
 }
 
@@ -45,7 +46,9 @@ fn after(token: &str) -> Result<Option<Cursor>, Fault> {
         let (created_at, id) = token.split_once('.')?;
         Some(Cursor { created_at: created_at.parse().ok()?, id: id.parse().ok()? })
     };
-    let unknown = || Fault::new(Reason::InvalidArgument, "`page_token` is from no answer of this call: leave it out to begin anew.");
+    let unknown = || {
+        Fault::new(Reason::InvalidArgument, "`page_token` is from no answer of this call: leave it out to begin anew.")
+    };
     parse(token).map(Some).ok_or_else(unknown)
 }
 

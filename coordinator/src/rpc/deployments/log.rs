@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use prost::{Message, bytes::Bytes};
+use prost_types::Timestamp;
 use proto::{
     deployment::{LogChunk, LogFrame, ReadLogRequest},
     worker::{Frame, frame::Body},
 };
-use prost_types::Timestamp;
 use rusqlite::Connection;
 use shared::{
     attempt::AttemptState,
@@ -23,7 +23,10 @@ use super::{Deployments, watch::stopping};
 use crate::{
     log_store::LogStore,
     registry::worker,
-    store::{Store, deployments, view::{AttemptRow, DeploymentView, StepState, StepView}},
+    store::{
+        Store, deployments,
+        view::{AttemptRow, DeploymentView, StepState, StepView},
+    },
 };
 
 /// 256 KiB of frames in a chunk: a few screens, and well within a message.
@@ -59,10 +62,14 @@ impl Deployments {
             .map_err(|_| Fault::new(Reason::InvalidArgument, "`from_sequence` is negative; 0 means from the start."))?;
         let mut news = self.news(deployment).await?;
         let execution = match (request.step.as_str(), request.execution_id.as_str()) {
-            ("", "") => return Err(Fault::new(Reason::InvalidArgument, "Name a `step` or an `execution_id` to read its log.")),
+            ("", "") => {
+                return Err(Fault::new(Reason::InvalidArgument, "Name a `step` or an `execution_id` to read its log."));
+            }
             (step, "") => self.newest_attempt(deployment, step, request.follow, news.as_mut()).await?,
             ("", execution) => self.attempt_of(deployment, execution).await?,
-            _ => return Err(Fault::new(Reason::InvalidArgument, "Name either a `step` or an `execution_id`, not both.")),
+            _ => {
+                return Err(Fault::new(Reason::InvalidArgument, "Name either a `step` or an `execution_id`, not both."));
+            }
         };
         LogReader::new(self.store.clone(), self.logs.clone(), execution, next, request.follow, news)
     }
@@ -186,7 +193,10 @@ impl LogReader {
         if !is_whole {
             self.whole_since = None;
         } else if since.elapsed() >= UNCONFIRMED_AFTER {
-            let why = format!("All {} frames are stored, but it was not confirmed that they are what the worker wrote.", self.next);
+            let why = format!(
+                "All {} frames are stored, but it was not confirmed that they are what the worker wrote.",
+                self.next
+            );
             return Some(End::Incomplete(why));
         }
         None

@@ -103,7 +103,8 @@ struct Live {
 }
 
 fn deployment(view: DeploymentView, live: &Live, logs: &LogStore) -> Deployment {
-    let steps = view.steps.into_iter().enumerate().map(|(index, step)| step_run(step, live.waiting.get(&index), live, logs));
+    let steps =
+        view.steps.into_iter().enumerate().map(|(index, step)| step_run(step, live.waiting.get(&index), live, logs));
     Deployment { steps: steps.collect(), ..without_steps(view.deployment) }
 }
 

@@ -7,12 +7,7 @@ use shared::{id::DeploymentId, reason::Fault};
 use uuid::Uuid;
 
 use super::Deployments;
-use crate::{
-    audit, clock,
-    prepare::plan::Plan,
-    registry::request_id::RequestId,
-    store::facts,
-};
+use crate::{audit, clock, prepare::plan::Plan, registry::request_id::RequestId, store::facts};
 
 /// A deployment that was checked and does not exist yet.
 pub(super) struct Submission {

@@ -13,10 +13,7 @@ use tokio::sync::watch;
 use super::event;
 use crate::{
     registry::worker,
-    store::{
-        Store, deployments,
-        view::EventRow,
-    },
+    store::{Store, deployments, view::EventRow},
 };
 
 /// 256 events: a page of them is some 64 KiB.

@@ -1,0 +1,113 @@
+use super::*;
+
+#[tokio::test]
+async fn a_step_that_waits_says_why() {
+    let bench = Bench::new().await;
+    let id = bench.create().await.id;
+    let reason = async {
+        loop {
+            // Preparation is no event.
+            let step = bench.show(&id).await.steps.remove(0);
+            if step.reason != "PREPARING" {
+                break step;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let step = timeout(PATIENCE, reason).await.expect("prepared in time");
+    assert_eq!((step.state(), step.reason.as_str()), (step_run::State::Queued, "NO_WORKER_CONNECTED"));
+    assert!(step.queue_reason.contains("w1"), "{}", step.queue_reason);
+}
+
+#[tokio::test]
+async fn a_cancelled_deployment_has_ended_and_cannot_be_cancelled_again() {
+    let bench = Bench::new().await;
+    let id = bench.create().await.id;
+    let shown = bench.cancel(&id).await.expect("cancelled");
+    assert!(shown.cancel_requested);
+    assert_eq!(shown.state(), wire::deployment::State::Cancelled);
+    let fault = bench.cancel(&id).await.expect_err("it has ended");
+    assert_eq!(fault.reason, Reason::DeploymentEnded);
+}
+
+#[tokio::test]
+async fn a_running_step_is_cancelled_only_on_its_workers_word() {
+    let bench = Bench::new().await;
+    let mut worker = bench.connect().await;
+    let id = bench.create().await.id;
+    let (execution, _) = worker.start().await;
+    let asked = bench.cancel(&id).await.expect("asked");
+    assert_eq!(asked.state(), wire::deployment::State::Running);
+    assert!(matches!(worker.hear().await, Message::Cancel(_)));
+    bench.cancel(&id).await.expect("asking again changes nothing");
+    let killed = Outcome { kind: shared::outcome::OutcomeKind::Cancelled, ..Outcome::signalled(15) };
+    worker.end(execution, result(killed, 0, [0; 32])).await;
+    bench.events(&id, 0).await;
+    assert_eq!(bench.show(&id).await.state(), wire::deployment::State::Cancelled);
+}
+
+#[tokio::test]
+async fn only_a_step_whose_outcome_is_unknown_can_be_decided_about() {
+    let bench = Bench::new().await;
+    let mut worker = bench.connect().await;
+    let id = bench.create().await.id;
+    let (execution, _) = worker.start().await;
+    let decision = |reason: &str, decision: wire::resolve_step_request::Decision| ResolveStepRequest {
+        deployment_id: id.clone(),
+        step: "build".into(),
+        decision: decision.into(),
+        reason: reason.into(),
+    };
+    use wire::resolve_step_request::Decision;
+    let resolve = |request| bench.deployments.resolve(caller(), request);
+    let early = resolve(decision("I looked", Decision::Succeeded)).await.expect_err("it runs");
+    assert_eq!(early.reason, Reason::NothingToDecide);
+
+    worker.say(Said::Interrupted { execution, evidence: "Its process is gone.".into() }).await;
+    assert!(matches!(worker.hear().await, Message::ResultAck(_)));
+    assert_eq!(bench.show(&id).await.state(), wire::deployment::State::Unknown);
+    for request in [decision(" ", Decision::Succeeded), decision("I looked", Decision::Unspecified)] {
+        assert_eq!(resolve(request).await.expect_err("incomplete").reason, Reason::InvalidArgument);
+    }
+    let stranger = ResolveStepRequest { step: "nobody".into(), ..decision("I looked", Decision::Succeeded) };
+    assert_eq!(resolve(stranger).await.expect_err("no such step").reason, Reason::AttemptNotFound);
+
+    let decided = resolve(decision("I looked", Decision::Succeeded)).await.expect("decided");
+    assert_eq!(decided.steps[0].state(), step_run::State::Succeeded);
+    assert!(decided.steps[0].detail.contains("token ci") && decided.steps[0].detail.contains("I looked"));
+    let again = resolve(decision("I looked", Decision::Failed)).await.expect_err("decided already");
+    assert_eq!(again.reason, Reason::NothingToDecide);
+}
+
+#[tokio::test]
+async fn outputs_and_identity_are_shown_and_sensitive_ones_without_their_value() {
+    let bench = Bench::new().await;
+    let mut worker = bench.connect().await;
+    let id = bench.create().await.id;
+    let (execution, offer) = worker.start().await;
+    assert!(offer.spec.is_none(), "a step with a sensitive variable rode in its offer");
+    let identity = RunIdentity {
+        account: "123456789012".into(),
+        arn: "arn:aws:sts::123456789012:assumed-role/r/i".into(),
+        region: "eu-west-1".into(),
+        source: "worker-role".into(),
+        expires_at: 1_790_000_000,
+    };
+    let outputs = vec![
+        Output { name: "Token".into(), value: OutputValue::Sealed(vec![1, 2, 3]) },
+        Output { name: "Url".into(), value: OutputValue::Plain("https://shop".into()) },
+    ];
+    let ended = ExitResult { identity: Some(identity), outputs, ..result(Outcome::exited(3), 0, [0; 32]) };
+    worker.end(execution, ended).await;
+    bench.events(&id, 0).await;
+    let shown = bench.show(&id).await;
+    assert_eq!(shown.state(), wire::deployment::State::Failed);
+    let step = &shown.steps[0];
+    let outputs: Vec<_> = step.outputs.iter().map(|o| (o.name.as_str(), o.value.as_deref(), o.sensitive)).collect();
+    assert_eq!(outputs, [("Token", None, true), ("Url", Some("https://shop"), false)]);
+    let attempt = &step.attempts[0];
+    assert_eq!((attempt.exit_code, attempt.reason.as_str(), attempt.worker.as_str()), (Some(3), "EXIT_CODE", "w1"));
+    let identity = attempt.identity.as_ref().expect("an identity");
+    assert_eq!(identity.expire_time.map(|time| time.seconds), Some(1_790_000_000));
+    assert_eq!(shown.steps[1].state(), step_run::State::Skipped);
+}
