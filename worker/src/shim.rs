@@ -24,7 +24,7 @@ use rustix::{
 
 use self::{attempt::Attempt, log::Log};
 use crate::{
-    exec_dir::{ExecDir, ExecLock, ExitRecord, ExitSlot, RuntimeDir, ShimInfo, ShimOrder, remove_tree},
+    exec_dir::{ExecDir, ExitRecord, ExitSlot, RuntimeDir, ShimInfo, ShimOrder, remove_tree},
     process::{Cgroup, Tree, start_ticks},
 };
 
@@ -68,7 +68,7 @@ fn run(exec: &ExecDir, runtime: &RuntimeDir) -> io::Result<()> {
     let log = Log::create(&exec.events_path())?;
     let cgroup = own_cgroup(&order);
     exec.write_shim_info(&info(cgroup.as_ref())?)?;
-    begin(exec, &lock, cgroup.as_ref())?;
+    exec.make_start(&lock)?;
 
     let (outcome, mut recorder) = Attempt::new(order, exec, runtime, log).run(cgroup)?;
     // The log first: an exit record promises that all of it is there.
@@ -79,12 +79,6 @@ fn run(exec: &ExecDir, runtime: &RuntimeDir) -> io::Result<()> {
     let _ = runtime.wipe();
     let _ = remove_tree(&exec.work());
     Ok(())
-}
-
-fn begin(exec: &ExecDir, lock: &ExecLock, cgroup: Option<&Cgroup>) -> io::Result<()> {
-    exec.make_start(lock).inspect_err(|_| {
-        cgroup.inspect(|cgroup| cgroup.remove());
-    })
 }
 
 fn own_cgroup(order: &ShimOrder) -> Option<Cgroup> {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A cgroup v2 folder made for one step.
+/// A cgroup v2 folder made for one step. Dropping it removes the folder, once it is empty.
 #[derive(Debug)]
 pub struct Cgroup {
     path: PathBuf,
@@ -55,9 +55,11 @@ impl Cgroup {
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
     }
+}
 
-    /// Removes it; it must be empty.
-    pub fn remove(&self) {
+impl Drop for Cgroup {
+    /// Removes it, if it is empty: the kernel refuses otherwise.
+    fn drop(&mut self) {
         // A cgroup that stays is an empty folder and harms nobody.
         let _ = fs::remove_dir(&self.path);
     }

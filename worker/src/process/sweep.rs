@@ -29,7 +29,6 @@ pub fn sweep(execution_id: &str, cgroup: Option<&Cgroup>, patience: Duration) ->
         }
         let killed = pids().filter(|pid| kill_marked(*pid, &mark)).count();
         if killed == 0 && cgroup.is_none_or(Cgroup::is_empty) {
-            cgroup.inspect(|cgroup| cgroup.remove());
             return Ok(found);
         }
         found = found.max(killed);

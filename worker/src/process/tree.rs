@@ -79,14 +79,6 @@ impl Tree {
     }
 }
 
-impl Drop for Tree {
-    fn drop(&mut self) {
-        if let Some(cgroup) = &self.cgroup {
-            cgroup.remove();
-        }
-    }
-}
-
 /// Reaps every child that has ended. None left means none below us either: orphans become our children.
 fn no_child_left() -> bool {
     loop {

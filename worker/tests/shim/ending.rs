@@ -138,6 +138,8 @@ fn the_child_does_not_outlive_a_killed_shim() {
     kill_process(Pid::from_child(&shim), Signal::KILL).unwrap();
     shim.wait().unwrap();
     until(|| !is_alive(pid));
+    let info = stage.exec.read_shim_info().unwrap().unwrap();
+    drop(info.cgroup.map(Cgroup::at));
 }
 
 fn frame_bytes(frame: &proto::worker::Frame) -> Vec<u8> {

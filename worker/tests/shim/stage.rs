@@ -175,6 +175,8 @@ impl Stage {
         assert_eq!(digest(&frames), exit.digest, "and they are what was written");
         assert!(!self.runtime.path().exists(), "nothing is left in memory");
         assert!(!self.exec.work().exists(), "the working folder is gone");
+        let cgroup = self.exec.read_shim_info().unwrap().unwrap().cgroup;
+        assert!(cgroup.is_none_or(|cgroup| !cgroup.exists()), "the step's cgroup is gone");
         let log = frames.iter().filter_map(entry).collect();
         let outputs = frames.iter().filter_map(output).collect();
         Left { outcome: exit.outcome, log, outputs, frames }
