@@ -230,6 +230,9 @@ impl Enrolment {
         if let Some(id) = lost_reply(connection, &invitation, csr, at)? {
             return self.join_again(connection, caller, invitation, csr, id, at).map(Ok);
         }
+        if invitation.uses_left <= 0 {
+            return Ok(Err(USED));
+        }
         if worker::is_key_known(connection, csr.spki())? {
             return Ok(Err("the key belongs to another worker"));
         }
@@ -238,7 +241,7 @@ impl Enrolment {
         }
         let id = WorkerId(Uuid::now_v7());
         if !invitation::redeem(connection, &invitation.id, csr.spki(), id, at)? {
-            return Ok(Err("the invitation was used before"));
+            return Ok(Err(USED));
         }
         let certificate = self.pki.issue_worker(csr, id, at)?;
         let named = (id, invitation.worker_name.as_str(), invitation.pool.as_str(), invitation.labels.as_str());
@@ -277,6 +280,7 @@ impl Enrolment {
 }
 
 const PURPOSE: &str = "invitation";
+const USED: &str = "the invitation was used before";
 
 /// The worker that this very key made of this invitation a moment ago, if it still uses that key. The same key has no more
 /// power with another certificate; without this, a lost answer would burn the invitation.

@@ -22,13 +22,14 @@ pub fn explain(error: &(dyn Error + 'static)) -> String {
             .into();
     }
     match find::<Status>(error) {
-        Some(status) if is_a_broken_connection(status) => {
-            "The connection to the coordinator broke: it was stopped, it refused the caller, or the network failed.".into()
-        }
+        Some(status) if is_a_broken_connection(status) => BROKEN.into(),
         Some(status) => status.message().to_owned(),
+        None if find::<tonic::transport::Error>(error).is_some() => BROKEN.into(),
         None => error.to_string(),
     }
 }
+
+const BROKEN: &str = "The connection to the coordinator broke: it was stopped, it refused the caller, or the network failed.";
 
 pub(super) fn is_about_our_certificate(alert: AlertDescription) -> bool {
     matches!(

@@ -1,0 +1,11 @@
+//! Who may do what, over real TLS on loopback: joining, certificates, tokens, accounts, projects, and how a start fails.
+
+#![allow(clippy::unwrap_used)]
+
+mod accounts;
+mod certificates;
+mod joining;
+mod projects;
+mod starting;
+mod tokens;
+mod world;
