@@ -25,7 +25,8 @@ use super::{
 const SHORTEST_PREFIX: usize = 6;
 
 const DEPLOYMENT_COLUMNS: &str = "id, project, environment, number, revision, state, cancel_requested, created_by, \
-                                  created_at, ended_at, last_event";
+                                  created_at, ended_at, \
+                                  (SELECT coalesce(max(seq), 0) FROM event WHERE deployment_id = id) AS last_event";
 
 const ATTEMPT_COLUMNS: &str = "execution_id, deployment_id, step_idx, number, worker_id, assign_seq, state, log_frames, \
                                log_digest, log_complete";

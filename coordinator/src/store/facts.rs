@@ -133,12 +133,13 @@ impl Rows<'_> {
     fn append_event(&self, fact: &DeploymentFact) -> Result<i64, Fault> {
         let doing = format!("writing an event of deployment {}", self.id);
         let id = self.id.to_string();
-        let (seq, deployment_state) = self
+        let (seq, deployment_state): (i64, _) = self
             .tx
             .prepare_cached(
-                "UPDATE deployment SET last_event = last_event + 1 WHERE id = ?1 RETURNING last_event, state",
+                "SELECT coalesce((SELECT max(seq) FROM event WHERE deployment_id = ?1), 0) + 1, state
+                 FROM deployment WHERE id = ?1",
             )
-            .and_then(|mut update| update.query_row([&id], |row| Ok((row.get(0)?, row.get(1)?))))
+            .and_then(|mut select| select.query_row([&id], |row| Ok((row.get(0)?, row.get(1)?))))
             .stored(&doing)?;
         let payload = serde_json::to_string(&Event { fact, deployment_state })
             .map_err(|error| Fault::new(Reason::Internal, format!("Failed {doing}: {error}.")))?;
@@ -157,9 +158,9 @@ impl Rows<'_> {
             .map_err(|error| Fault::new(Reason::Internal, format!("Failed {doing}: {error}.")))?;
         change(
             self.tx,
-            "INSERT INTO deployment (id, project, environment, number, revision, process, sealed_variables, state,
-                                     cancel_requested, created_by, created_at, last_event)
-             VALUES (:id, :project, :environment, :number, :revision, :process, x'', 'running', 0, :by, :at, 0)",
+            "INSERT INTO deployment (id, project, environment, number, revision, state, cancel_requested, created_by,
+                                     created_at, process, sealed_variables)
+             VALUES (:id, :project, :environment, :number, :revision, 'running', 0, :by, :at, :process, x'')",
             named_params! {
                 ":id": self.id.to_string(),
                 ":project": created.project,

@@ -153,14 +153,14 @@ CREATE TABLE deployment (
   environment      TEXT NOT NULL,
   number           BIGINT NOT NULL,
   revision         BIGINT NOT NULL,
-  process          TEXT NOT NULL,   -- JSON: what it runs, whatever becomes of the project
-  sealed_variables BLOB NOT NULL,   -- all variables of this environment as they were when it was made
   state            TEXT NOT NULL CHECK (state IN ('running', 'succeeded', 'failed', 'cancelled', 'unknown')),
   cancel_requested BIGINT NOT NULL,
   created_by       TEXT NOT NULL,
   created_at       BIGINT NOT NULL,
   ended_at         BIGINT,
-  last_event       BIGINT NOT NULL
+  -- The large ones last, and nothing above changes with each event: a row is read only as far as it is asked for, and written whole.
+  process          TEXT NOT NULL,   -- JSON: what it runs, whatever becomes of the project
+  sealed_variables BLOB NOT NULL    -- all variables of this environment as they were when it was made
 );
 CREATE INDEX deployment_open ON deployment (id) WHERE ended_at IS NULL;
 CREATE INDEX deployment_by_time ON deployment (created_at, id);
