@@ -139,7 +139,7 @@ fn the_child_does_not_outlive_a_killed_shim() {
     shim.wait().unwrap();
     until(|| !is_alive(pid));
     let info = stage.exec.read_shim_info().unwrap().unwrap();
-    drop(info.cgroup.map(Cgroup::at));
+    sweep(&stage.id, info.cgroup.map(Cgroup::at).as_ref(), Duration::from_secs(20)).unwrap();
 }
 
 fn frame_bytes(frame: &proto::worker::Frame) -> Vec<u8> {
