@@ -13,24 +13,31 @@ use proto::{
     status::to_status,
 };
 use shared::{id::DeploymentId, reason::Fault};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tonic::{Request, Response, Status};
 
-use self::{log::LogReader, watch::Watcher};
-use crate::{authorization::Caller, driver::Driver, log_store::LogStore, prepare::Preparer, seal::Seal, store::Store};
+use self::{follow::Watcher, log::LogReader};
+use crate::{
+    authorization::Caller,
+    driver::Driver,
+    log_store::LogStore,
+    prepare::Preparer,
+    seal::Seal,
+    store::{Store, deployments},
+};
 
 mod account_test;
 mod command;
 mod create;
 mod decide;
 mod event;
+mod follow;
 mod list;
 mod log;
 mod show;
 mod submission;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 /// 10 seconds: a worker that is there takes an account test at once; a person waits for the answer.
 const TEST_TAKEN_WITHIN: Duration = Duration::from_secs(10);
@@ -58,7 +65,13 @@ impl Deployments {
     /// The deployment that a caller means.
     async fn find(&self, id: &str) -> Result<DeploymentId, Fault> {
         let id = id.to_owned();
-        self.store.read(move |connection| crate::store::deployments::find_deployment(connection, &id)).await
+        self.store.read(move |connection| deployments::find_deployment(connection, &id)).await
+    }
+
+    /// What tells of a deployment's events, while there may be any.
+    async fn news(&self, id: DeploymentId) -> Result<Option<watch::Receiver<i64>>, Fault> {
+        let row = self.store.read(move |connection| deployments::deployment_row(connection, id)).await?;
+        Ok(row.ended_at.is_none().then(|| self.driver.watch(id)))
     }
 }
 
@@ -100,7 +113,7 @@ impl DeploymentService for Deployments {
     ) -> Result<Response<Self::WatchDeploymentStream>, Status> {
         let WatchDeploymentRequest { id, after_sequence } = request.into_inner();
         let id = self.find(&id).await.map_err(status)?;
-        let watcher = Watcher::new(self.store.clone(), self.driver.watch(id), id, after_sequence);
+        let watcher = Watcher::new(self.store.clone(), self.news(id).await.map_err(status)?, id, after_sequence);
         // Pulled by the connection: a caller that reads slowly holds up nothing but its own stream.
         let pages = stream::try_unfold(watcher, |mut watcher| async move {
             let page = watcher.next().await.map_err(status)?;

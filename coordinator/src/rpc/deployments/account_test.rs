@@ -20,8 +20,8 @@ use tokio::{
 use super::{
     Deployments,
     command::{command, plain_step},
+    follow::stopping,
     submission::{Content, Submission},
-    watch::stopping,
 };
 use crate::{
     authorization::Caller,

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Deployments, watch::stopping};
+use super::{Deployments, follow::stopping};
 use crate::{
     log_store::LogStore,
     registry::worker,
@@ -68,16 +68,13 @@ impl Deployments {
             (step, "") => self.newest_attempt(deployment, step, request.follow, news.as_mut()).await?,
             ("", execution) => self.attempt_of(deployment, execution).await?,
             _ => {
-                return Err(Fault::new(Reason::InvalidArgument, "Name either a `step` or an `execution_id`, not both."));
+                return Err(Fault::new(
+                    Reason::InvalidArgument,
+                    "Name either a `step` or an `execution_id`, not both.",
+                ));
             }
         };
         LogReader::new(self.store.clone(), self.logs.clone(), execution, next, request.follow, news)
-    }
-
-    /// What tells of the deployment's events, while there may be any.
-    async fn news(&self, id: DeploymentId) -> Result<Option<watch::Receiver<i64>>, Fault> {
-        let row = self.store.read(move |connection| deployments::deployment_row(connection, id)).await?;
-        Ok(row.ended_at.is_none().then(|| self.driver.watch(id)))
     }
 
     async fn attempt_of(&self, deployment: DeploymentId, execution: &str) -> Result<ExecutionId, Fault> {

@@ -63,7 +63,8 @@ async fn a_follower_reads_a_log_as_it_grows_and_ends_when_it_is_whole() {
         worker.end(execution, written.result()).await;
         // The log arrives after the result.
         written.store(&bench, execution, 2).await;
-        bench.logs.seal(execution, 3, Some(written.digest)).await.expect("sealed");
+        let sealed = bench.logs.seal(execution, 3, Some(written.digest)).await;
+        assert_eq!(sealed, Ok(crate::log_store::Sealed::Complete));
         execution
     };
     let ((frames, last), execution) = tokio::join!(reading, writing);

@@ -22,15 +22,16 @@ const PAGE: usize = 256;
 /// A follower of one deployment.
 pub(super) struct Watcher {
     store: Store,
-    /// Grows with every stored event; subscribed before the first read, so that nothing falls between the two.
-    news: watch::Receiver<i64>,
+    /// Grows with every stored event; subscribed before the first read, so that nothing falls between the two. None when the
+    /// deployment has ended.
+    news: Option<watch::Receiver<i64>>,
     id: DeploymentId,
     after: i64,
     is_over: bool,
 }
 
 impl Watcher {
-    pub(super) fn new(store: Store, news: watch::Receiver<i64>, id: DeploymentId, after: i64) -> Self {
+    pub(super) fn new(store: Store, news: Option<watch::Receiver<i64>>, id: DeploymentId, after: i64) -> Self {
         Self { store, news, id, after, is_over: false }
     }
 
@@ -40,7 +41,9 @@ impl Watcher {
     /// Those of the store; [`Reason::ShuttingDown`].
     pub(super) async fn next(&mut self) -> Result<Option<Vec<DeploymentEvent>>, Fault> {
         while !self.is_over {
-            self.news.borrow_and_update();
+            if let Some(news) = &mut self.news {
+                news.borrow_and_update();
+            }
             let (id, after) = (self.id, self.after);
             let page = self.store.read(move |connection| Page::read(connection, id, after)).await?;
             self.after = page.events.last().map_or(self.after, |event| event.sequence);
@@ -49,7 +52,8 @@ impl Watcher {
                 return Ok(Some(page.events));
             }
             if !self.is_over {
-                self.news.changed().await.map_err(|_| stopping())?;
+                let news = self.news.as_mut().ok_or_else(stopping)?;
+                news.changed().await.map_err(|_| stopping())?;
             }
         }
         Ok(None)
