@@ -36,13 +36,14 @@ pub(crate) struct Simulated {
 /// Registers workers while their coordinator is stopped: joining is held to ten a minute, on purpose.
 pub(crate) fn register(coordinator: &mut Coordinator, count: usize) -> Result<Vec<Simulated>> {
     coordinator.stop()?;
-    let made = {
+    // The store's start-up calls block, which a task must announce.
+    let made = tokio::task::block_in_place(|| {
         let settings = Settings { data_dir: Some(coordinator.data_dir().into()), ..Settings::default() };
         let config = Config::resolve(settings).map_err(|exit| anyhow::anyhow!(exit.sentence))?;
         let data_dir = DataDir::hold(coordinator.data_dir()).map_err(|exit| anyhow::anyhow!(exit.sentence))?;
         let vault = Vault::open(&data_dir, &config).map_err(|exit| anyhow::anyhow!(exit.sentence))?;
-        (0..count).map(|number| make(&vault, number)).collect::<Result<Vec<_>>>()?
-    };
+        (0..count).map(|number| make(&vault, number)).collect::<Result<Vec<_>>>()
+    })?;
     coordinator.restart()?;
     Ok(made)
 }

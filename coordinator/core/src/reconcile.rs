@@ -3,7 +3,7 @@
 
 use shared::{
     attempt::AttemptState,
-    id::{DeploymentId, ExecutionId, SessionEpoch, WorkerId},
+    id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId},
 };
 
 use crate::{
@@ -36,8 +36,7 @@ impl Coordinator {
         let held: Vec<ExecutionId> = hello.held.keys().copied().collect();
         let directives = held.into_iter().map(|execution| (execution, self.directive(id, execution, &hello))).collect();
         self.act(Action::Welcome { worker: id, epoch, directives });
-        let open: Vec<ExecutionId> = self.workers.get(&id).map_or_else(Vec::new, |w| w.open.iter().copied().collect());
-        for execution in open {
+        for execution in self.open_in_order(id) {
             self.reconcile(now, epoch, execution, memory, &hello);
         }
         for (execution, held) in &hello.held {
@@ -46,6 +45,19 @@ impl Coordinator {
             }
         }
         self.refresh(id);
+    }
+
+    /// In order of their numbers: what is offered again below a number that the worker has seen, it would refuse.
+    fn open_in_order(&self, worker: WorkerId) -> Vec<ExecutionId> {
+        let Some(known) = self.workers.get(&worker) else { return Vec::new() };
+        let mut open: Vec<(AssignSeq, ExecutionId)> = known
+            .open
+            .iter()
+            .filter_map(|execution| self.open_attempt(worker, *execution))
+            .map(|(_, _, attempt)| (attempt.assign_seq, attempt.execution))
+            .collect();
+        open.sort();
+        open.into_iter().map(|(_, execution)| execution).collect()
     }
 
     fn begin_session(&mut self, now: Mono, hello: &Hello, epoch: SessionEpoch) {

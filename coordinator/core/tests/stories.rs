@@ -220,6 +220,17 @@ fn an_offer_that_never_arrived_is_made_again_under_the_same_number() {
 }
 
 #[test]
+fn offers_that_never_arrived_are_made_again_in_order_of_their_numbers() {
+    let mut world = World::with_workers(&[(W1, 8)]);
+    let beside = |name: &str| Step { start: Start::WithPrevious, ..step(name) };
+    world.submit(D1, "shop", ["a", "b", "c", "d", "e", "f"].map(beside).into());
+    let made: Vec<AssignSeq> = world.offers().into_iter().map(|offer| offer.assign_seq).collect();
+    world.hello_as(W1, 8, BTreeMap::new(), AssignSeq(0), "journal", "boot");
+    let again: Vec<AssignSeq> = world.offers().into_iter().map(|offer| offer.assign_seq).collect();
+    assert_eq!(again, made);
+}
+
+#[test]
 fn words_of_an_older_session_count_for_nothing() {
     let mut world = World::with_workers(&[(W1, 1)]);
     world.submit(D1, "shop", vec![step("one")]);

@@ -87,7 +87,9 @@ impl Committer {
                 for (deployment, seq) in newest {
                     self.watchers.tell(deployment, seq);
                 }
-                done.into_iter().for_each(|done| self.perform(done));
+                for done in done {
+                    self.perform(done).await;
+                }
                 Ok(())
             }
             Err(fault) => {
@@ -122,10 +124,10 @@ impl Committer {
             .await
     }
 
-    fn perform(&self, done: Done) {
+    async fn perform(&self, done: Done) {
         self.performer.stored(&done.facts);
         for action in done.actions {
-            self.performer.perform(action);
+            self.performer.perform(action).await;
         }
         if let Some(reply) = done.reply {
             // Whoever asked may have gone.

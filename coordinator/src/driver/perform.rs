@@ -7,6 +7,7 @@ use coordinator_core::{
     fact::{DeploymentFact, Fact},
     input::{Input, Refusal},
 };
+use futures_util::StreamExt;
 use proto::worker::{self as wire, coordinator_message::Message};
 use service::task;
 use shared::{
@@ -14,6 +15,7 @@ use shared::{
     limits,
 };
 use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Command, routes::Routes};
 use crate::{
@@ -21,10 +23,17 @@ use crate::{
     prepare::{Preparer, has_secret, step_key},
 };
 
+/// 1,024 offers wait to be rendered: more than a commit makes. The committer waits when they are.
+const WAITING_OFFERS: usize = 1024;
+
+/// 32 offers are rendered at once: reading a file for one does not hold up the others.
+const RENDERING: usize = 32;
+
 /// Runs actions. Each is quick or becomes a task: the next commit waits for it.
 pub(super) struct Performer {
     driver: mpsc::WeakSender<Command>,
     preparer: Preparer,
+    offers: mpsc::Sender<Offer>,
     drain: Drain,
     routes: Routes,
 }
@@ -36,7 +45,8 @@ impl Performer {
         drain: Drain,
         routes: Routes,
     ) -> Self {
-        Self { driver, preparer, drain, routes }
+        let offers = send_offers(driver.clone(), preparer.clone(), routes.clone());
+        Self { driver, preparer, offers, drain, routes }
     }
 
     /// Looks at stored facts for what follows outside the core: the length of a log is known now.
@@ -53,11 +63,15 @@ impl Performer {
         }
     }
 
-    pub(super) fn perform(&self, action: Action) {
+    pub(super) async fn perform(&self, action: Action) {
         match action {
             Action::Prepare { deployment, step } => self.prepare(deployment, step),
             Action::Welcome { worker, epoch, directives } => self.welcome(worker, epoch, directives),
-            Action::Offer(offer) => self.offer(offer),
+            Action::Offer(offer) => {
+                if self.offers.send(offer).await.is_err() {
+                    tracing::error!("the task that sends offers has ended");
+                }
+            }
             Action::Grant { worker, epoch, execution, assign_seq } => {
                 let grant = wire::Grant { execution_id: execution.to_string(), assign_seq: assign_seq.0 };
                 self.routes.send(worker, epoch, Message::Grant(grant));
@@ -95,16 +109,6 @@ impl Performer {
         });
     }
 
-    fn offer(&self, offer: Offer) {
-        let (driver, preparer, routes) = (self.driver.clone(), self.preparer.clone(), self.routes.clone());
-        task::spawn("offer", async move {
-            match preparer.spec(offer.deployment, offer.step, offer.execution, offer.number).await {
-                Ok(spec) => routes.send(offer.worker, offer.epoch, Message::Offer(message(&offer, spec))),
-                Err(refusal) => offer_failed(&driver, offer.execution, refusal).await,
-            }
-        });
-    }
-
     /// Open attempts go on as the core says; settled ones as the store says.
     fn welcome(&self, worker: WorkerId, epoch: SessionEpoch, directives: Vec<(ExecutionId, Directive)>) {
         let (known, next_seq) = self.routes.take_welcome(worker, epoch);
@@ -131,6 +135,29 @@ impl Performer {
         };
         self.routes.send(worker, epoch, Message::Welcome(welcome));
     }
+}
+
+/// Renders offers side by side and sends them in order: a worker refuses an order number below one that it has seen.
+fn send_offers(driver: mpsc::WeakSender<Command>, preparer: Preparer, routes: Routes) -> mpsc::Sender<Offer> {
+    let (offers, inbox) = mpsc::channel(WAITING_OFFERS);
+    task::spawn("offers", async move {
+        let mut rendered = ReceiverStream::new(inbox)
+            .map(|offer: Offer| {
+                let preparer = preparer.clone();
+                async move {
+                    let spec = preparer.spec(offer.deployment, offer.step, offer.execution, offer.number).await;
+                    (offer, spec)
+                }
+            })
+            .buffered(RENDERING);
+        while let Some((offer, spec)) = rendered.next().await {
+            match spec {
+                Ok(spec) => routes.send(offer.worker, offer.epoch, Message::Offer(message(&offer, spec))),
+                Err(refusal) => offer_failed(&driver, offer.execution, refusal).await,
+            }
+        }
+    });
+    offers
 }
 
 async fn offer_failed(driver: &mpsc::WeakSender<Command>, execution: ExecutionId, refusal: Refusal) {
