@@ -18,6 +18,7 @@ use service::{shutdown::Shutdown, tls};
 use shared::limits;
 use tokio::{task::JoinHandle, time};
 use tonic::service::Routes;
+use tonic_health::pb::health_server::{Health, HealthServer};
 
 use crate::{
     audit::Refusals,
@@ -36,8 +37,8 @@ use crate::{
     prepare::Preparer,
     presence::Presence,
     rpc::{
-        accounts::Accounts, coordinator::Coordinator, deployments::Deployments, environments::Environments, fleet::Fleet,
-        join::Join, pools::Pools, projects::Projects, session::Session, workers::Workers,
+        accounts::Accounts, coordinator::Coordinator, deployments::Deployments, environments::Environments,
+        fleet::Fleet, join::Join, pools::Pools, projects::Projects, session::Session, workers::Workers,
     },
     server::{Bound, Certificate},
     standing::Standings,
@@ -102,7 +103,12 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
     // Trust
     let standings = Standings::load(&vault.store).await?;
     let refusals = Refusals::start(vault.store.clone());
-    let trust = Arc::new(Trust { store: vault.store.clone(), seal: vault.seal.clone(), standings: standings.clone(), refusals });
+    let trust = Arc::new(Trust {
+        store: vault.store.clone(),
+        seal: vault.seal.clone(),
+        standings: standings.clone(),
+        refusals,
+    });
     let enrolment = Arc::new(Enrolment::new(Arc::clone(&trust), Arc::clone(&vault.pki), urls.clone()));
     let certificate = Certificate::keep(Arc::clone(&vault.pki), config.certificate_names(), shutdown.clone())?;
     let files = Files::new(config.data_dir.join("files"));
@@ -128,8 +134,11 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
     // Services
     let deployments = Deployments::new(store.clone(), seal.clone(), preparer.clone(), driver.clone(), logs.clone());
     let coordinator = Coordinator { trust: Arc::clone(&trust), store_id: Arc::clone(&vault.store_id) };
-    let accounts =
-        Accounts { trust: Arc::clone(&trust), sts: Sts::new(config.aws_endpoint_url), workers: Arc::new(deployments.clone()) };
+    let accounts = Accounts {
+        trust: Arc::clone(&trust),
+        sts: Sts::new(config.aws_endpoint_url),
+        workers: Arc::new(deployments.clone()),
+    };
     let environments = Environments { trust: Arc::clone(&trust) };
     let pools = Pools { trust: Arc::clone(&trust), fleet: Arc::clone(&fleet) };
     let workers = Workers { trust: Arc::clone(&trust), enrolment: Arc::clone(&enrolment), fleet: Arc::clone(&fleet) };
@@ -158,7 +167,8 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
         .add_service(ProjectServiceServer::new(projects).max_decoding_message_size(max))
         .add_service(DeploymentServiceServer::new(deployments).max_decoding_message_size(max))
         .add_service(health().await)
-        .add_service(reflection()?);
+        .add_service(described(contract().build_v1())?)
+        .add_service(described(contract().build_v1alpha())?);
     let join_routes = Routes::new(JoinServiceServer::new(join).max_decoding_message_size(limits::JOIN_MESSAGE_BYTES));
     let worker_routes = Routes::new(SessionServiceServer::new(session).max_decoding_message_size(max));
 
@@ -200,22 +210,20 @@ async fn open(data_dir: &DataDir, config: &Config) -> Result<(Vault, LogStore), 
     })
 }
 
-async fn health() -> tonic_health::pb::health_server::HealthServer<impl tonic_health::pb::health_server::Health> {
+async fn health() -> HealthServer<impl Health> {
     let (reporter, service) = tonic_health::server::health_reporter();
     // Whoever can ask it gets this answer: it is served only once everything else is.
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     service
 }
 
-fn reflection() -> Result<impl tonic::codegen::Service<
-    http::Request<tonic::body::Body>,
-    Response = http::Response<tonic::body::Body>,
-    Error = std::convert::Infallible,
-    Future: Send + 'static,
-> + tonic::server::NamedService + Clone + Send + Sync + 'static, Exit> {
+/// What reflection tells. Older clients ask by its v1alpha name only.
+fn contract() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(|error| Exit::software(format!("The contract cannot be described to callers: {error}.")))
+}
+
+fn described<S>(built: Result<S, tonic_reflection::server::Error>) -> Result<S, Exit> {
+    built.map_err(|error| Exit::software(format!("The contract cannot be described to callers: {error}.")))
 }

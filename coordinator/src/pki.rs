@@ -30,8 +30,9 @@ pub use request::CertificateRequest;
 const AUTHORITY_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// 30 days; made anew at every start and at half its life.
 pub const SERVER_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
-/// 5 minutes: a certificate is valid a little before it was made, for hosts whose clock is late.
-const BACKDATE: Duration = Duration::from_secs(5 * 60);
+/// 1 day: a certificate is valid before it was made, so that no clock need be right, neither a host's that is late nor the
+/// coordinator's own that is set back. Nobody gains by it: its key did not exist then.
+const BACKDATE: Duration = Duration::from_secs(24 * 3600);
 
 /// Both authorities, ready to sign.
 pub struct Pki {
@@ -131,7 +132,12 @@ impl Pki {
     ///
     /// # Errors
     /// [`Reason::Internal`] when it cannot be signed.
-    pub fn issue_worker(&self, request: &CertificateRequest, id: WorkerId, at: i64) -> Result<WorkerCertificate, Fault> {
+    pub fn issue_worker(
+        &self,
+        request: &CertificateRequest,
+        id: WorkerId,
+        at: i64,
+    ) -> Result<WorkerCertificate, Fault> {
         let not_after = self.worker.not_after.min(after(at, limits::WORKER_CERTIFICATE_TTL));
         let mut params = template(at, not_after)?;
         let uri = worker_uri(&self.trust_domain, id);
@@ -171,8 +177,9 @@ impl Authority {
 
     fn load(seal: &Seal, name: &str, stored: authority::Row) -> Result<Self, Fault> {
         let key = Zeroizing::new(seal.open(place(name), &stored.sealed_key)?);
-        let key = KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(key.to_vec()), &PKCS_ECDSA_P256_SHA256)
-            .map_err(|error| broken(&error))?;
+        let key =
+            KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(key.to_vec()), &PKCS_ECDSA_P256_SHA256)
+                .map_err(|error| broken(&error))?;
         let der = pem_to_der(&stored.cert_pem)?;
         let issuer = Issuer::from_ca_cert_der(&der, key).map_err(|error| broken(&error))?;
         Ok(Self { der, pem: stored.cert_pem, issuer, not_after: stored.not_after })
@@ -249,4 +256,57 @@ fn pem_to_der(pem: &str) -> Result<CertificateDer<'static>, Fault> {
 
 fn broken(error: &dyn std::error::Error) -> Fault {
     Fault::new(Reason::Internal, format!("A certificate could not be made: {error}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
+
+    use super::*;
+
+    fn store() -> Connection {
+        let connection = Connection::open_in_memory().expect("a store");
+        connection.execute_batch(include_str!("store/schema.sql")).expect("its tables");
+        connection
+    }
+
+    fn seal(folder: &tempfile::TempDir) -> Seal {
+        Seal::make(&folder.path().join("master.key"), "store-1").expect("a key")
+    }
+
+    #[test]
+    fn a_worker_that_asks_to_be_an_authority_with_other_names_gets_a_plain_certificate() {
+        let (folder, at) = (tempfile::tempdir().expect("a folder"), 1_790_000_000_000);
+        let pki = Pki::load_or_make(&store(), &seal(&folder), "store-1", at).expect("authorities");
+        let mut greedy = CertificateParams::new(vec!["coordinator.internal".to_owned()]).expect("a name");
+        greedy.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        greedy.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let der = greedy.serialize_request(&KeyPair::generate().expect("a key")).expect("a request").der().to_vec();
+        let id = WorkerId(uuid::Uuid::now_v7());
+        let request = CertificateRequest::from_der(&der).expect("a sound request");
+        let issued = pki.issue_worker(&request, id, at).expect("signed");
+
+        let (_, leaf) = X509Certificate::from_der(&issued.der).expect("a certificate");
+        assert!(!leaf.is_ca());
+        assert!(leaf.subject().iter().next().is_none(), "it has a subject");
+        let names = &leaf.subject_alternative_name().expect("readable").expect("present").value.general_names;
+        assert_eq!(names.as_slice(), [GeneralName::URI(&worker_uri("store-1", id))]);
+        let usage = leaf.extended_key_usage().expect("readable").expect("present").value;
+        assert!(usage.client_auth && !usage.server_auth && !usage.any);
+        assert_eq!(leaf.tbs_certificate.raw_serial(), issued.serial);
+        assert_eq!(leaf.validity().not_after.timestamp() * 1000, at + 24 * 3600 * 1000);
+        assert_eq!(issued.not_after, at + 24 * 3600 * 1000);
+    }
+
+    #[test]
+    fn authorities_are_made_once_and_stay_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, seal) = (store(), seal(&folder));
+        let first = Pki::load_or_make(&store, &seal, "store-1", 0).expect("made");
+        let second = Pki::load_or_make(&store, &seal, "store-1", 1).expect("read");
+        assert_eq!(first.server_pin(), second.server_pin());
+        assert_eq!(first.worker_authority(), second.worker_authority());
+        assert_ne!(first.server_authority(), first.worker_authority());
+    }
 }

@@ -41,7 +41,7 @@ fn a_secret_is_in_no_log_no_file_and_on_no_command_line() -> Result<()> {
     let id = world.start_deployment("leaky")?;
     until("the step to run", Duration::from_secs(60), || {
         let deployment = world.deployment(&id)?;
-        Ok((deployment["steps"][0]["attempts"][0]["state"] == "RUNNING" && !host.host.steps().is_empty()).then_some(()))
+        Ok((deployment["steps"][0]["attempts"][0]["state"] == "running" && !host.host.steps().is_empty()).then_some(()))
     })?;
     let secrets = [CANARY, key.secret.as_str()];
     let lines = canary::command_lines_that_hold(&secrets);

@@ -71,7 +71,9 @@ fn a_data_folder_that_another_agent_holds_is_left_alone() -> Result<()> {
 fn a_coordinator_that_is_not_there_is_named() -> Result<()> {
     let world = World::without_aws()?;
     let address = format!("https://127.0.0.1:{}", free_port());
-    let answer = world.cli().with_env("LONGSHORE_COORDINATOR", &address).refused(3, &["pool", "list"])?;
+    let token = fs::read_to_string(world.coordinator().token_file())?;
+    let elsewhere = world.cli().with_env("LONGSHORE_COORDINATOR", &address).with_env("LONGSHORE_TOKEN", token.trim());
+    let answer = elsewhere.refused(3, &["pool", "list"])?;
     assert!(answer.stderr.contains(address.trim_start_matches("https://")) && answer.stderr.contains("refused"), "{answer}");
     let answer = world.cli().with_env("LONGSHORE_TOKEN", "lst_nobody_nothing_0").refused(4, &["pool", "list"])?;
     assert!(!answer.stderr.contains("lst_nobody_nothing_0"), "a token is a secret: {answer}");

@@ -34,7 +34,7 @@ fn a_step_can_be_cancelled_and_nothing_of_it_is_left() -> Result<()> {
     assert_eq!(answer.code, 1, "{answer}");
     let deployment = world.deployment(&id)?;
     assert_eq!(deployment["state"], "cancelled", "{deployment:#}");
-    assert_eq!(deployment["steps"][0]["attempts"][0]["state"], "CANCELLED", "{deployment:#}");
+    assert_eq!(deployment["steps"][0]["attempts"][0]["state"], "cancelled", "{deployment:#}");
     assert!(host.steps().is_empty(), "its processes are gone");
     Ok(())
 }
@@ -93,7 +93,7 @@ fn runs_too_long(world: &World, host: &WorkerHost) -> Result<()> {
     world.apply("long", yaml)?;
     let deployment = world.ended(&world.start_deployment("long")?)?;
     ensure!(deployment["state"] == "failed", "{deployment:#}");
-    ensure!(deployment["steps"][0]["attempts"][0]["state"] == "TIMED_OUT", "{deployment:#}");
+    ensure!(deployment["steps"][0]["attempts"][0]["state"] == "timed_out", "{deployment:#}");
     ensure!(host.steps().is_empty(), "its processes are gone");
     Ok(())
 }

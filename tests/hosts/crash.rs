@@ -82,7 +82,7 @@ fn a_killed_shim_leaves_a_question_and_a_person_answers_it() -> Result<()> {
     assert!(host.steps().is_empty(), "the step died with its shim");
     let deployment = world.deployment(&counting.id)?;
     assert_eq!(deployment["state"], "unknown", "{deployment:#}");
-    assert_eq!(deployment["steps"][0]["attempts"][0]["state"], "INTERRUPTED", "{deployment:#}");
+    assert_eq!(deployment["steps"][0]["attempts"][0]["state"], "interrupted", "{deployment:#}");
     let happened = counting.is_a_true_beginning(&world)?;
 
     let id = counting.id.as_str();
@@ -118,7 +118,7 @@ fn a_killed_child_is_a_failure_with_its_signal() -> Result<()> {
     let deployment = world.run_script("suicide", script)?;
     let attempt = &deployment["steps"][0]["attempts"][0];
     assert_eq!(deployment["state"], "failed", "{deployment:#}");
-    assert_eq!(attempt["state"], "FAILED", "{deployment:#}");
+    assert_eq!(attempt["state"], "failed", "{deployment:#}");
     assert_eq!(attempt["signal"], 9, "{deployment:#}");
     assert_eq!(attempt["log_complete"], true, "{deployment:#}");
     let log = world.log(deployment["id"].as_str().context("no id")?, "Step")?;

@@ -132,6 +132,6 @@ fn queue_reason(world: &World, id: &str, step: usize, word: &str) -> Result<Stri
 fn running(world: &World, id: &str) -> Result<Value> {
     until("the step to run", Duration::from_secs(60), || {
         let deployment = world.deployment(id)?;
-        Ok((deployment["steps"][0]["attempts"][0]["state"] == "RUNNING").then_some(deployment))
+        Ok((deployment["steps"][0]["attempts"][0]["state"] == "running").then_some(deployment))
     })
 }

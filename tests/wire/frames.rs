@@ -83,7 +83,8 @@ async fn a_worker_gets_nothing_that_is_not_its_own() -> Result<()> {
 
     let nobody = channel(&url, tls::client_config(authority(&world)?, None)?)?;
     let status = call(&nobody, "/longshore.worker.v1.SessionService/FetchStep", Vec::new(), None).await;
-    assert_eq!(status.expect_err("without a certificate").code(), Code::Unavailable, "no connection comes about");
+    let code = status.expect_err("without a certificate").code();
+    assert!(matches!(code, Code::Unavailable | Code::Unknown), "no connection comes about, so nobody answers: {code:?}");
 
     let worker = channel(&url, tls::client_config(authority(&world)?, Some(identity(&host)?))?)?;
     let mut client = w::session_service_client::SessionServiceClient::new(worker.clone());

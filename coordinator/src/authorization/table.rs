@@ -80,6 +80,7 @@ pub const RULES: &[Rule] = &[
     rule("/grpc.health.v1.Health/Check", Admin, NOBODY, "health.check"),
     rule("/grpc.health.v1.Health/Watch", Admin, NOBODY, "health.watch"),
     rule("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Admin, VIEWER, "reflection"),
+    rule("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Admin, VIEWER, "reflection"),
 ];
 
 #[cfg(test)]
@@ -97,7 +98,12 @@ mod tests {
         let mut methods = BTreeSet::new();
         for file in &files {
             for service in &file.service {
-                methods.extend(service.method.iter().map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())));
+                methods.extend(
+                    service
+                        .method
+                        .iter()
+                        .map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())),
+                );
             }
         }
         methods
