@@ -154,14 +154,20 @@ impl Driver {
     /// With exit code 73, when the journal cannot be written any more: nothing may be promised then.
     pub async fn run(mut self, shutdown: &Shutdown) -> Result<(), Failure> {
         while !shutdown.is_requested() {
-            for input in self.select(shutdown).await? {
-                for effect in self.agent.handle(self.now(), input) {
-                    self.perform(effect);
-                }
-            }
+            let inputs = self.select(shutdown).await?;
+            self.decide(inputs);
         }
         info!("stopping; running steps go on");
+        self.decide(vec![Input::ShutdownRequested]);
         Ok(())
+    }
+
+    fn decide(&mut self, inputs: Vec<Input>) {
+        for input in inputs {
+            for effect in self.agent.handle(self.now(), input) {
+                self.perform(effect);
+            }
+        }
     }
 
     /// Waits for something to happen, and says what it means.
@@ -169,7 +175,7 @@ impl Driver {
         let wakeup = self.wakeup();
         tokio::select! {
             biased;
-            () = shutdown.requested() => Ok(vec![Input::ShutdownRequested]),
+            () = shutdown.requested() => Ok(vec![]),
             changed = self.durability.changed() => self.synced(changed.is_ok()),
             Some(fact) = self.facts.recv() => Ok(self.learned(fact)),
             event = self.session.recv() => Ok(event.map(|event| self.session_event(event)).unwrap_or_default()),
@@ -213,12 +219,14 @@ impl Driver {
 
     fn learned(&mut self, fact: Fact) -> Vec<Input> {
         match fact {
-            Fact::Prepared(execution, prepared) => {
+            // One that was dropped meanwhile holds secrets that nobody wants any more.
+            Fact::Prepared(execution, prepared) if self.attempts.contains_key(&execution) => {
                 let attempt = self.attempt(execution);
                 attempt.preparing = None;
                 attempt.prepared = Some(prepared);
                 vec![Input::Prepared { execution }]
             }
+            Fact::Prepared(..) => vec![],
             Fact::Unpreparable(execution, detail) => vec![Input::Unpreparable { execution, detail }],
             Fact::Spawned(execution, pid) => {
                 if self.children.started(pid, execution) {
@@ -277,7 +285,9 @@ impl Driver {
             SessionEvent::Heard(message) => match wire::heard(message) {
                 Ok(Heard::Fact(input)) => vec![input],
                 Ok(Heard::Offer(offer, spec)) => {
-                    self.attempt(offer.execution).spec = spec;
+                    if self.agent.phase(offer.execution).is_none() {
+                        self.attempt(offer.execution).spec = spec;
+                    }
                     vec![Input::DiskMeasured { free: self.host.home.disk_free() }, Input::Offered(offer)]
                 }
                 Err(nonsense) => {
@@ -331,13 +341,10 @@ impl Driver {
                 }
                 _ => None,
             };
+            let inputs = self.learned(fact);
+            self.decide(inputs);
             if let Some(execution) = live {
                 self.follow(execution);
-            }
-            for input in self.learned(fact) {
-                for effect in self.agent.handle(self.now(), input) {
-                    self.perform(effect);
-                }
             }
         }
     }

@@ -261,7 +261,7 @@ impl Agent {
             let fact = match directive {
                 Directive::Keep { next_seq } => Fact::Kept { next_seq },
                 Directive::Cancel => Fact::CancelDirected,
-                Directive::Void => Fact::Revoked,
+                Directive::Void => Fact::VoidDirected,
                 Directive::Forget => Fact::ForgetAllowed,
             };
             self.tell(execution, fact, effects);

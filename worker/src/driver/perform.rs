@@ -135,6 +135,10 @@ impl Driver {
     }
 
     fn say(&mut self, message: Message) {
+        if let Message::Rejected { execution, .. } = &message {
+            // Whatever came along with the offer.
+            self.attempts.remove(execution);
+        }
         let Some(link) = &self.link else { return };
         match message {
             Message::Result { execution } => match self.notice(execution) {
