@@ -102,8 +102,11 @@ impl Recorder {
     /// Writes down what is due, see [`Log::commit`].
     pub(super) fn commit(&mut self) -> io::Result<()> {
         let now = Instant::now();
-        self.stdout.flush_idle(now, &mut self.log);
-        self.stderr.flush_idle(now, &mut self.log);
+        // On a full disk half a line waits with the rest of it: the word about the disk would fall in between.
+        if !self.is_full() {
+            self.stdout.flush_idle(now, &mut self.log);
+            self.stderr.flush_idle(now, &mut self.log);
+        }
         self.log.commit(now)
     }
 
@@ -120,7 +123,11 @@ impl Recorder {
     /// How long [`Self::commit`] may wait when nothing comes; `None` means for ever.
     pub(super) fn patience(&self) -> Option<Duration> {
         let now = Instant::now();
-        let deadlines = [self.log.deadline(now), self.stdout.idle_deadline(), self.stderr.idle_deadline()];
+        let retry = self.log.deadline(now);
+        if self.is_full() {
+            return retry.map(|deadline| deadline.saturating_duration_since(now));
+        }
+        let deadlines = [retry, self.stdout.idle_deadline(), self.stderr.idle_deadline()];
         deadlines.into_iter().flatten().min().map(|deadline| deadline.saturating_duration_since(now))
     }
 
