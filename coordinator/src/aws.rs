@@ -94,7 +94,9 @@ impl Sts {
                 "AWS could not be reached: there is no connection to {endpoint}. Check the region \"{region}\" and the coordinator's \
                  way to it (DNS, network, proxy, firewall)."
             ),
-            _ => format!("{endpoint} answered, but not as AWS STS does: check --aws-endpoint-url, and whether a proxy is in the way."),
+            _ => format!(
+                "{endpoint} answered, but not as AWS STS does: check --aws-endpoint-url, and whether a proxy is in the way."
+            ),
         }
     }
 }
@@ -146,8 +148,16 @@ mod tests {
         let id = "AKIAEXAMPLE00000";
         for (code, message, part) in [
             ("InvalidClientTokenId", "", "does not know access key AKIAEXAMPLE00000"),
-            ("SignatureDoesNotMatch", "The request signature we calculated does not match", "secret key does not belong"),
-            ("SignatureDoesNotMatch", "Signature expired: 20261123T000000Z is now earlier", "clock of the coordinator's host"),
+            (
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match",
+                "secret key does not belong",
+            ),
+            (
+                "SignatureDoesNotMatch",
+                "Signature expired: 20261123T000000Z is now earlier",
+                "clock of the coordinator's host",
+            ),
             ("Throttling", "slow down", "Throttling: slow down"),
         ] {
             let sentence = refusal(code, message, id);
@@ -158,7 +168,10 @@ mod tests {
     #[tokio::test]
     async fn an_endpoint_where_nobody_listens_is_named() {
         service::tls::install_provider();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|bound| bound.local_addr()).expect("a free port").port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|bound| bound.local_addr())
+            .expect("a free port")
+            .port();
         let url = format!("http://127.0.0.1:{port}");
         let keys = Keys {
             access_key_id: "AKIAEXAMPLE00000".into(),

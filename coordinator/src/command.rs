@@ -117,7 +117,8 @@ fn init(config: &Config) -> Result<(), Exit> {
 
 fn explain(code: Option<&str>) -> Result<(), Exit> {
     let Some(code) = code else {
-        let lines: Vec<_> = Reason::ALL.iter().map(|reason| format!("{}: {}", reason.code(), reason.explanation())).collect();
+        let lines: Vec<_> =
+            Reason::ALL.iter().map(|reason| format!("{}: {}", reason.code(), reason.explanation())).collect();
         return say(&lines.join("\n"));
     };
     let wanted = code.to_uppercase();

@@ -94,7 +94,10 @@ impl Config {
         };
         let public_address = if flags.public_address.is_empty() { file.public_address } else { flags.public_address };
         let config = Self {
-            master_key_file: flags.master_key_file.or(file.master_key_file).unwrap_or_else(|| data_dir.join("master.key")),
+            master_key_file: flags
+                .master_key_file
+                .or(file.master_key_file)
+                .unwrap_or_else(|| data_dir.join("master.key")),
             admin_listen: listen(flags.admin_listen, file.admin_listen, 7300),
             join_listen: listen(flags.join_listen, file.join_listen, 7301),
             worker_listen: listen(flags.worker_listen, file.worker_listen, 7302),
@@ -162,7 +165,9 @@ impl Config {
         for (at, (flag, address)) in ports.iter().enumerate() {
             let same = ports[..at].iter().find(|(_, other)| address.port() != 0 && other == address);
             if let Some((other, _)) = same {
-                return Err(Exit::usage(format!("{other} and {flag} are both {address}: each needs a port of its own.")));
+                return Err(Exit::usage(format!(
+                    "{other} and {flag} are both {address}: each needs a port of its own."
+                )));
             }
         }
         if let Some(name) = self.public_address.iter().find(|name| !is_host(name)) {
@@ -174,7 +179,9 @@ impl Config {
             && !url.starts_with("https://")
             && !url.starts_with("http://")
         {
-            return Err(Exit::usage(format!("--aws-endpoint-url is \"{url}\": it must begin with https:// or http://.")));
+            return Err(Exit::usage(format!(
+                "--aws-endpoint-url is \"{url}\": it must begin with https:// or http://."
+            )));
         }
         Ok(())
     }
@@ -183,8 +190,9 @@ impl Config {
 fn read(path: &Path) -> Result<Settings, Exit> {
     let text = fs::read_to_string(path)
         .map_err(|error| Exit::usage(format!("The configuration file {} cannot be read: {error}.", path.display())))?;
-    toml::from_str(&text)
-        .map_err(|error| Exit::usage(format!("The configuration file {} is wrong: {}", path.display(), error.to_string().trim())))
+    toml::from_str(&text).map_err(|error| {
+        Exit::usage(format!("The configuration file {} is wrong: {}", path.display(), error.to_string().trim()))
+    })
 }
 
 fn is_host(name: &str) -> bool {

@@ -35,9 +35,9 @@ use crate::{
 /// 10 minutes: as long as a worker may repeat a join whose answer was lost, with the same key.
 const LOST_REPLY: Duration = Duration::from_secs(600);
 const MINUTE: Duration = Duration::from_secs(60);
-/// 10 tries a minute from one address.
+/// 10 refused tries a minute from one address.
 const TRIES_PER_ADDRESS: u32 = 10;
-/// 600 tries a minute from all together.
+/// 600 refused tries a minute from all together.
 const TRIES: u32 = 600;
 /// 4 renewals a minute of one worker: one is due every twelve hours, and some may be lost.
 const RENEWALS: u32 = 4;
@@ -150,10 +150,14 @@ impl Enrolment {
     ///
     /// # Errors
     /// [`Reason::JoinRefused`] for every refusal, [`Reason::TooManyRequests`]; those of the store.
-    pub async fn join(self: &Arc<Self>, caller: &Caller, request: JoinRequest) -> Result<(WorkerId, JoinResponse), Fault> {
+    pub async fn join(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: JoinRequest,
+    ) -> Result<(WorkerId, JoinResponse), Fault> {
         let now = Instant::now();
         let address = caller.peer.address.ip();
-        if !self.by_address.allows(address, now) || !self.by_all.allows((), now) {
+        if self.by_address.is_spent(&address, now) || self.by_all.is_spent(&(), now) {
             return Err(too_many());
         }
         match self.redeem(caller, request).await? {
@@ -164,6 +168,9 @@ impl Enrolment {
                 Ok((joined.id, self.answer(joined)))
             }
             Err(why) => {
+                // Only refusals count: a hundred honest hosts behind one address join as fast as they like.
+                self.by_address.count(address, now);
+                self.by_all.count((), now);
                 tracing::warn!(%address, why, "a join was refused");
                 self.trust.refusals.record(caller.was_refused("", Reason::JoinRefused, why));
                 Err(refused())
@@ -183,7 +190,8 @@ impl Enrolment {
         }
         let request = CertificateRequest::from_der(csr_der).map_err(unfit)?;
         let (pki, caller) = (Arc::clone(&self.pki), caller.clone());
-        let certificate = self.trust.store.write(move |connection| renew(connection, &pki, &caller, id, &request)).await?;
+        let certificate =
+            self.trust.store.write(move |connection| renew(connection, &pki, &caller, id, &request)).await?;
         self.trust.standings.refresh(&self.trust.store, id).await?;
         Ok(certificate)
     }
@@ -194,7 +202,11 @@ impl Enrolment {
         vec![self.pki.server_authority().to_vec()]
     }
 
-    async fn redeem(self: &Arc<Self>, caller: &Caller, request: JoinRequest) -> Result<Result<Joined, &'static str>, Fault> {
+    async fn redeem(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: JoinRequest,
+    ) -> Result<Result<Joined, &'static str>, Fault> {
         if request.invitation_id.len() != INVITATION_ID || request.secret.len() != SECRET {
             return Ok(Err("the invitation's id or secret has the wrong length"));
         }
@@ -203,7 +215,10 @@ impl Enrolment {
             Err(why) => return Ok(Err(why)),
         };
         let (this, caller) = (Arc::clone(self), caller.clone());
-        self.trust.store.write(move |connection| this.redeem_in(connection, &caller, &request, &csr, clock::now())).await
+        self.trust
+            .store
+            .write(move |connection| this.redeem_in(connection, &caller, &request, &csr, clock::now()))
+            .await
     }
 
     /// One transaction: the invitation is used up, the worker and its certificate are there and the audit log says so, or
@@ -263,7 +278,11 @@ impl Enrolment {
         let certificate = self.pki.issue_worker(csr, id, at)?;
         worker::set_current(connection, id, &certificate)?;
         authority::note_issued(connection, id, &certificate, "join again")?;
-        audit::record(connection, at, &entry(caller, &invitation, id, "Joined again with the same key: the first answer was lost."))?;
+        audit::record(
+            connection,
+            at,
+            &entry(caller, &invitation, id, "Joined again with the same key: the first answer was lost."),
+        )?;
         Ok(Joined { id, invitation, certificate })
     }
 
@@ -284,8 +303,14 @@ const USED: &str = "the invitation was used before";
 
 /// The worker that this very key made of this invitation a moment ago, if it still uses that key. The same key has no more
 /// power with another certificate; without this, a lost answer would burn the invitation.
-fn lost_reply(connection: &Connection, invitation: &Invitation, csr: &CertificateRequest, at: i64) -> Result<Option<WorkerId>, Fault> {
-    let (Some(spki), Some(id), Some(redeemed_at)) = (&invitation.redeemed_spki, invitation.redeemed_by, invitation.redeemed_at)
+fn lost_reply(
+    connection: &Connection,
+    invitation: &Invitation,
+    csr: &CertificateRequest,
+    at: i64,
+) -> Result<Option<WorkerId>, Fault> {
+    let (Some(spki), Some(id), Some(redeemed_at)) =
+        (&invitation.redeemed_spki, invitation.redeemed_by, invitation.redeemed_at)
     else {
         return Ok(None);
     };
@@ -293,7 +318,8 @@ fn lost_reply(connection: &Connection, invitation: &Invitation, csr: &Certificat
         return Ok(None);
     }
     let row = worker::find(connection, &id.to_string())?;
-    let still_uses_it = |row: &worker::Row| row.state != worker::State::Revoked && row.spki_current.as_deref() == Some(csr.spki());
+    let still_uses_it =
+        |row: &worker::Row| row.state != worker::State::Revoked && row.spki_current.as_deref() == Some(csr.spki());
     Ok(row.filter(still_uses_it).map(|row| row.id))
 }
 

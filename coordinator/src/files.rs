@@ -52,12 +52,16 @@ impl Files {
     /// [`Reason::FileNotFound`] when it was not uploaded; [`Reason::StoreUnavailable`] when it cannot be read.
     pub async fn open(&self, sha256: &str) -> Result<tokio::fs::File, Fault> {
         if !is_digest(sha256) {
-            return Err(Fault::new(Reason::InvalidFile, "A file's digest must be SHA-256 in 64 lower-case hex digits."));
+            return Err(Fault::new(
+                Reason::InvalidFile,
+                "A file's digest must be SHA-256 in 64 lower-case hex digits.",
+            ));
         }
         tokio::fs::File::open(self.path(sha256)).await.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                Fault::new(Reason::FileNotFound, format!("The file {sha256} was not uploaded: apply the project again."))
-            }
+            io::ErrorKind::NotFound => Fault::new(
+                Reason::FileNotFound,
+                format!("The file {sha256} was not uploaded: apply the project again."),
+            ),
             _ => Fault::new(Reason::StoreUnavailable, format!("The file {sha256} cannot be read: {error}.")),
         })
     }
@@ -68,12 +72,24 @@ impl Files {
     /// [`Reason::InvalidFile`] when it is no digest; [`Reason::StoreUnavailable`] when nothing can be written.
     pub fn begin(&self, sha256: &str) -> Result<Upload, Fault> {
         if !is_digest(sha256) {
-            return Err(Fault::new(Reason::InvalidFile, "A file's digest must be SHA-256 in 64 lower-case hex digits."));
+            return Err(Fault::new(
+                Reason::InvalidFile,
+                "A file's digest must be SHA-256 in 64 lower-case hex digits.",
+            ));
         }
         let path = self.path(sha256);
         let folder = path.parent().unwrap_or(&self.folder).to_owned();
-        let temp = fs::create_dir_all(&folder).and_then(|()| Unfinished::create(&folder)).map_err(|error| unwritable(&folder, &error))?;
-        Ok(Upload { path, folder, temp, sha256: sha256.to_owned(), size: 0, digest: digest::Context::new(&digest::SHA256) })
+        let temp = fs::create_dir_all(&folder)
+            .and_then(|()| Unfinished::create(&folder))
+            .map_err(|error| unwritable(&folder, &error))?;
+        Ok(Upload {
+            path,
+            folder,
+            temp,
+            sha256: sha256.to_owned(),
+            size: 0,
+            digest: digest::Context::new(&digest::SHA256),
+        })
     }
 
     fn path(&self, sha256: &str) -> PathBuf {
@@ -117,7 +133,10 @@ impl Upload {
         if digest != self.sha256 {
             return Err(Fault::new(
                 Reason::InvalidFile,
-                format!("The file {} arrived with the digest {digest}: it was changed on the way, or while it was read. Try again.", self.sha256),
+                format!(
+                    "The file {} arrived with the digest {digest}: it was changed on the way, or while it was read. Try again.",
+                    self.sha256
+                ),
             ));
         }
         let stored = self.temp.rename(&self.path).and_then(|()| File::open(&self.folder)?.sync_all());

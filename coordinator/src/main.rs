@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, error::ErrorKind};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use crate::command::Program;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         }
     };
     service::tls::install_provider();
+    keep_memory_private();
     match program.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
@@ -26,4 +28,11 @@ fn main() -> ExitCode {
             ExitCode::from(exit.code)
         }
     }
+}
+
+/// Opened secrets are in memory: no core file, and no other process of this user looks into it.
+fn keep_memory_private() {
+    // Where the system refuses, everything else still protects them.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }

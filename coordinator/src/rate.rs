@@ -27,6 +27,17 @@ impl<K: Eq + Hash> RateLimit<K> {
 
     /// Counts a try, and says whether it may go on.
     pub fn allows(&self, key: K, now: Instant) -> bool {
+        self.count(key, now) <= self.most
+    }
+
+    /// Whether the key has none left in this window; counts nothing.
+    pub fn is_spent(&self, key: &K, now: Instant) -> bool {
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.get(key).is_some_and(|(begun, count)| now.duration_since(*begun) < self.window && *count >= self.most)
+    }
+
+    /// Counts one; how many there are in this window.
+    pub fn count(&self, key: K, now: Instant) -> u32 {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= KEYS {
             windows.retain(|_, (begun, _)| now.duration_since(*begun) < self.window);
@@ -39,7 +50,7 @@ impl<K: Eq + Hash> RateLimit<K> {
             (*begun, *count) = (now, 0);
         }
         *count = count.saturating_add(1);
-        *count <= self.most
+        *count
     }
 }
 
@@ -54,6 +65,7 @@ mod tests {
         assert!((0..10).all(|_| limit.allows("here", start)));
         assert!(!limit.allows("here", start + Duration::from_secs(59)));
         assert!(limit.allows("elsewhere", start));
+        assert!(limit.is_spent(&"here", start + Duration::from_secs(59)) && !limit.is_spent(&"elsewhere", start));
         assert!(limit.allows("here", start + Duration::from_secs(60)));
     }
 }

@@ -107,9 +107,7 @@ impl Seal {
         let aad = self.aad(place);
         let record_key = decrypt(&self.master.key, parts.wrap_nonce, &aad, parts.wrapped);
         let record_key = record_key.and_then(|key| <[u8; KEY]>::try_from(key.as_slice()).ok().map(Zeroizing::new));
-        record_key
-            .and_then(|key| decrypt(&key, parts.text_nonce, &aad, parts.sealed))
-            .ok_or_else(|| damaged(place))
+        record_key.and_then(|key| decrypt(&key, parts.text_nonce, &aad, parts.sealed)).ok_or_else(|| damaged(place))
     }
 
     /// As [`Seal::open`], for a text.

@@ -69,7 +69,11 @@ async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Exit> {
             ErrorKind::AddrNotAvailable => "this host does not have that address".to_owned(),
             _ => error.to_string(),
         };
-        Exit::usage(format!("Port {} cannot be opened on {}: {why}. Choose another one with {flag}.", address.port(), address.ip()))
+        Exit::usage(format!(
+            "Port {} cannot be opened on {}: {why}. Choose another one with {flag}.",
+            address.port(),
+            address.ip()
+        ))
     })
 }
 

@@ -105,7 +105,10 @@ impl Standings {
     fn judge(&self, id: WorkerId, serial: &[u8]) -> Result<(String, Which), Fault> {
         let all = self.read();
         let standing = all.get(&id).ok_or_else(|| {
-            Fault::new(Reason::Unauthenticated, format!("The worker {id} is not known here: it was deleted. Invite the host anew."))
+            Fault::new(
+                Reason::Unauthenticated,
+                format!("The worker {id} is not known here: it was deleted. Invite the host anew."),
+            )
         })?;
         if standing.is_revoked {
             return Err(worker::revoked(&standing.name));
@@ -133,10 +136,9 @@ impl Standings {
 
     fn learn(&self, row: &Row) {
         let mut all = self.write();
-        let (was_revoked, end) = all.get(&row.id).map_or_else(
-            || (false, CancellationToken::new()),
-            |known| (known.is_revoked, known.end.clone()),
-        );
+        let (was_revoked, end) = all
+            .get(&row.id)
+            .map_or_else(|| (false, CancellationToken::new()), |known| (known.is_revoked, known.end.clone()));
         // A row read just before a revocation does not take it back.
         let is_revoked = was_revoked || row.state == State::Revoked;
         if is_revoked {

@@ -72,13 +72,16 @@ impl Token {
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let misshaped = |what| Fault::new(Reason::Unauthenticated, what);
         let body = text.strip_prefix(PREFIX).ok_or_else(|| {
-            misshaped("This is not a token of Longshore: it does not begin with lst_. Use the contents of the token file.")
+            misshaped(
+                "This is not a token of Longshore: it does not begin with lst_. Use the contents of the token file.",
+            )
         })?;
         let damaged = "The token is damaged: a character is missing or was changed. Copy it again.";
         if text.len() != LENGTH || !text.is_ascii() {
             return Err(misshaped(damaged));
         }
-        let (id, secret, checksum) = (&body[..ID], &body[ID + 1..ID + 1 + SECRET], &body[LENGTH - PREFIX.len() - CHECKSUM..]);
+        let (id, secret, checksum) =
+            (&body[..ID], &body[ID + 1..ID + 1 + SECRET], &body[LENGTH - PREFIX.len() - CHECKSUM..]);
         if checksum != checksum_of(id, secret) {
             return Err(misshaped(damaged));
         }

@@ -13,7 +13,7 @@ use crate::{
     data_dir::DataDir,
     exit::Exit,
     pki::Pki,
-    registry::{authority, pool, token as tokens},
+    registry::{authority, pool, request_id, token as tokens},
     seal::Seal,
     store::{Store, Stored},
     token::{Role, Token},
@@ -78,6 +78,7 @@ fn furnish(connection: &Connection, seal: &Seal, store_id: &str, at: i64) -> Res
     // Opening the authorities' keys is also the proof that the master key is the right one.
     let pki = Pki::load_or_make(connection, seal, store_id, at)?;
     pool::ensure_default(connection, at)?;
+    request_id::forget_old(connection, at)?;
     if !is_first_start {
         return Ok((pki, None));
     }

@@ -107,7 +107,10 @@ impl Trust {
         if row.expires_at.is_some_and(|end| end <= clock::now()) {
             return Err(Fault::new(
                 Reason::TokenExpired,
-                format!("The token \"{}\" expired: make a new one on the coordinator's host (longshore-coordinator admin-token create).", row.name),
+                format!(
+                    "The token \"{}\" expired: make a new one on the coordinator's host (longshore-coordinator admin-token create).",
+                    row.name
+                ),
             ));
         }
         if row.role < needed {
@@ -143,7 +146,10 @@ impl Trust {
 
 fn bearer(headers: &HeaderMap) -> Result<Token, Fault> {
     let missing = || {
-        Fault::new(Reason::Unauthenticated, "The call has no token: send it as `authorization: Bearer lst_…` (longshore login does).")
+        Fault::new(
+            Reason::Unauthenticated,
+            "The call has no token: send it as `authorization: Bearer lst_…` (longshore login does).",
+        )
     };
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(missing()) };

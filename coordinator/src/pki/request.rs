@@ -27,7 +27,8 @@ impl CertificateRequest {
         if der.len() > MAX_LEN {
             return Err("the certificate request is larger than 4 KiB");
         }
-        let (rest, parsed) = X509CertificationRequest::from_der(der).map_err(|_| "the certificate request is not PKCS #10")?;
+        let (rest, parsed) =
+            X509CertificationRequest::from_der(der).map_err(|_| "the certificate request is not PKCS #10")?;
         if !rest.is_empty() {
             return Err("something follows the certificate request");
         }
@@ -85,9 +86,13 @@ mod tests {
         let mut trailing = good.clone();
         trailing.push(0);
         let other_kind = request(&KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).expect("a key"));
-        for (what, bytes) in
-            [("empty", vec![]), ("garbage", vec![0x30; 100]), ("trailing", trailing), ("large", vec![0; 5000]), ("P-384", other_kind)]
-        {
+        for (what, bytes) in [
+            ("empty", vec![]),
+            ("garbage", vec![0x30; 100]),
+            ("trailing", trailing),
+            ("large", vec![0; 5000]),
+            ("P-384", other_kind),
+        ] {
             assert!(CertificateRequest::from_der(&bytes).is_err(), "{what} was taken");
         }
     }

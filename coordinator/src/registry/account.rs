@@ -87,7 +87,10 @@ pub fn insert(connection: &Connection, row: &Row) -> Result<(), Fault> {
     match inserted {
         Err(error) if is_duplicate(&error) => Err(Fault::new(
             Reason::AlreadyExists,
-            format!("There is an account named \"{}\" already: choose another name, or change it with `longshore account update`.", row.name),
+            format!(
+                "There is an account named \"{}\" already: choose another name, or change it with `longshore account update`.",
+                row.name
+            ),
         )),
         other => other.stored("writing an account").map(drop),
     }
@@ -156,15 +159,19 @@ pub fn update(connection: &Connection, row: &Row) -> Result<(), Fault> {
 pub fn delete(connection: &Connection, name: &str) -> Result<(), Fault> {
     get(connection, name)?;
     let user: Option<(String, String)> = connection
-        .query_row("SELECT project, name FROM variable WHERE kind = 'aws_account' AND value = ?1 LIMIT 1", [name], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+        .query_row(
+            "SELECT project, name FROM variable WHERE kind = 'aws_account' AND value = ?1 LIMIT 1",
+            [name],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .optional()
         .stored("looking for variables")?;
     if let Some((project, variable)) = user {
         return Err(Fault::new(
             Reason::InUse,
-            format!("The account \"{name}\" is in use: variable \"{variable}\" of project \"{project}\" names it. Change the variable first."),
+            format!(
+                "The account \"{name}\" is in use: variable \"{variable}\" of project \"{project}\" names it. Change the variable first."
+            ),
         ));
     }
     connection.execute("DELETE FROM account WHERE name = ?1", [name]).stored("removing an account").map(drop)

@@ -52,7 +52,12 @@ pub fn is_any(connection: &Connection) -> Result<bool, Fault> {
 ///
 /// # Errors
 /// Those of the store.
-pub fn note_issued(connection: &Connection, worker: WorkerId, issued: &WorkerCertificate, via: &str) -> Result<(), Fault> {
+pub fn note_issued(
+    connection: &Connection,
+    worker: WorkerId,
+    issued: &WorkerCertificate,
+    via: &str,
+) -> Result<(), Fault> {
     connection
         .prepare_cached(
             "INSERT INTO issued_certificate (serial, worker_id, spki, not_before, not_after, issued_via) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

@@ -60,13 +60,17 @@ pub fn list(connection: &Connection) -> Result<Vec<Row>, Fault> {
 pub fn delete(connection: &Connection, name: &str) -> Result<(), Fault> {
     get(connection, name)?;
     let open: Option<String> = connection
-        .query_row("SELECT id FROM deployment WHERE ended_at IS NULL AND environment = ?1 LIMIT 1", [name], |row| row.get(0))
+        .query_row("SELECT id FROM deployment WHERE ended_at IS NULL AND environment = ?1 LIMIT 1", [name], |row| {
+            row.get(0)
+        })
         .optional()
         .stored("looking for deployments")?;
     if let Some(deployment) = open {
         return Err(Fault::new(
             Reason::InUse,
-            format!("The environment \"{name}\" is in use: deployment {deployment} to it has not ended. Wait for it, or cancel it."),
+            format!(
+                "The environment \"{name}\" is in use: deployment {deployment} to it has not ended. Wait for it, or cancel it."
+            ),
         ));
     }
     connection.execute("DELETE FROM environment WHERE name = ?1", [name]).stored("removing an environment").map(drop)

@@ -5,6 +5,9 @@ use shared::reason::{Fault, Reason};
 
 use crate::store::{Stored, is_duplicate};
 
+/// The pool that is there from the start.
+pub const DEFAULT: &str = "default";
+
 /// A pool as it is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Row {
@@ -53,9 +56,6 @@ pub fn list(connection: &Connection) -> Result<Vec<Row>, Fault> {
     rows.collect::<Result<_, _>>().stored("reading the pools")
 }
 
-/// The pool that is there from the start.
-pub const DEFAULT: &str = "default";
-
 /// Makes the pool that steps use which name none, unless it is there.
 ///
 /// # Errors
@@ -84,7 +84,9 @@ pub fn delete(connection: &Connection, name: &str) -> Result<(), Fault> {
         .query_row("SELECT COUNT(*) FROM worker WHERE pool = ?1", [name], |row| row.get(0))
         .stored("counting workers")?;
     if workers > 0 {
-        return in_use(format!("The pool \"{name}\" is in use: {workers} workers belong to it. Revoke and delete them first."));
+        return in_use(format!(
+            "The pool \"{name}\" is in use: {workers} workers belong to it. Revoke and delete them first."
+        ));
     }
     // A join string that was not used would make a worker of a pool that is gone.
     connection.execute("DELETE FROM invitation WHERE pool = ?1", [name]).stored("removing invitations")?;
@@ -92,7 +94,10 @@ pub fn delete(connection: &Connection, name: &str) -> Result<(), Fault> {
 }
 
 fn not_found(name: &str) -> Fault {
-    Fault::new(Reason::PoolNotFound, format!("There is no pool named \"{name}\": `longshore pool list` shows those there are."))
+    Fault::new(
+        Reason::PoolNotFound,
+        format!("There is no pool named \"{name}\": `longshore pool list` shows those there are."),
+    )
 }
 
 fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {

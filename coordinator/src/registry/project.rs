@@ -62,8 +62,9 @@ pub fn list(connection: &Connection) -> Result<Vec<Row>, Fault> {
 /// # Errors
 /// Those of the store.
 pub fn put(connection: &Connection, row: &Row) -> Result<(), Fault> {
-    let process = serde_json::to_string(&row.process)
-        .map_err(|error| Fault::new(Reason::Internal, format!("The project \"{}\" cannot be written: {error}.", row.name)))?;
+    let process = serde_json::to_string(&row.process).map_err(|error| {
+        Fault::new(Reason::Internal, format!("The project \"{}\" cannot be written: {error}.", row.name))
+    })?;
     connection
         .execute(
             "INSERT INTO project (name, description, revision, process, next_number, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -93,13 +94,17 @@ pub fn take_number(connection: &Connection, name: &str, number: i64) -> Result<b
 pub fn delete(connection: &Connection, name: &str) -> Result<(), Fault> {
     get(connection, name)?;
     let open: Option<String> = connection
-        .query_row("SELECT id FROM deployment WHERE ended_at IS NULL AND project = ?1 LIMIT 1", [name], |row| row.get(0))
+        .query_row("SELECT id FROM deployment WHERE ended_at IS NULL AND project = ?1 LIMIT 1", [name], |row| {
+            row.get(0)
+        })
         .optional()
         .stored("looking for deployments")?;
     if let Some(deployment) = open {
         return Err(Fault::new(
             Reason::InUse,
-            format!("The project \"{name}\" is in use: its deployment {deployment} has not ended. Wait for it, or cancel it."),
+            format!(
+                "The project \"{name}\" is in use: its deployment {deployment} has not ended. Wait for it, or cancel it."
+            ),
         ));
     }
     connection.execute("DELETE FROM project WHERE name = ?1", [name]).stored("removing a project").map(drop)

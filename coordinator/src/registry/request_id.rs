@@ -8,6 +8,20 @@ use uuid::Uuid;
 
 use crate::store::Stored;
 
+/// 30 days: nobody repeats a call after that.
+const KEPT: i64 = 30 * 24 * 3600 * 1000;
+
+/// Forgets the ids of calls long ago.
+///
+/// # Errors
+/// Those of the store.
+pub fn forget_old(connection: &Connection, at: i64) -> Result<(), Fault> {
+    connection
+        .execute("DELETE FROM request_id WHERE created_at < ?1", [at - KEPT])
+        .stored("forgetting request ids")
+        .map(drop)
+}
+
 /// A creating call, as it is remembered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RequestId {
@@ -26,7 +40,10 @@ impl RequestId {
         let id = match id {
             "" => None,
             text => Some(Uuid::parse_str(text).map_err(|_| {
-                Fault::new(Reason::InvalidArgument, format!("`request_id` is \"{text}\", which is not a UUID; leave it out or make one anew."))
+                Fault::new(
+                    Reason::InvalidArgument,
+                    format!("`request_id` is \"{text}\", which is not a UUID; leave it out or make one anew."),
+                )
             })?),
         };
         let digest = digest::digest(&digest::SHA256, &content.encode_to_vec()).as_ref().to_vec();
@@ -43,7 +60,9 @@ impl RequestId {
             .prepare_cached("SELECT method, digest, made FROM request_id WHERE id = ?1")
             .and_then(|mut query| {
                 query
-                    .query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, String>(2)?)))
+                    .query_row([id], |row| {
+                        Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, String>(2)?))
+                    })
                     .optional()
             })
             .stored("looking for a request id")?;
@@ -52,7 +71,9 @@ impl RequestId {
             Some((method, digest, made)) if method == self.method && digest == self.digest => Ok(Some(made)),
             Some((method, ..)) => Err(Fault::new(
                 Reason::RequestIdReused,
-                format!("The request_id {id} was used for another request ({method}): make a new one for each request."),
+                format!(
+                    "The request_id {id} was used for another request ({method}): make a new one for each request."
+                ),
             )),
         }
     }

@@ -39,7 +39,10 @@ pub fn insert(connection: &Connection, row: &Row) -> Result<(), Fault> {
     match inserted {
         Err(error) if is_duplicate(&error) => Err(Fault::new(
             Reason::AlreadyExists,
-            format!("There is a token named \"{}\" already: choose another name, since the audit log tells them apart by it.", row.name),
+            format!(
+                "There is a token named \"{}\" already: choose another name, since the audit log tells them apart by it.",
+                row.name
+            ),
         )),
         other => other.stored("writing a token").map(drop),
     }
@@ -77,7 +80,9 @@ pub fn revoke(connection: &Connection, name: &str, at: i64) -> Result<(), Fault>
     if revoked == 0 {
         return Err(Fault::new(
             Reason::TokenNotFound,
-            format!("There is no token named \"{name}\" in use: `longshore-coordinator admin-token list` shows them all."),
+            format!(
+                "There is no token named \"{name}\" in use: `longshore-coordinator admin-token list` shows them all."
+            ),
         ));
     }
     Ok(())

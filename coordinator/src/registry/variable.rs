@@ -104,8 +104,9 @@ pub fn list(connection: &Connection, project: &str) -> Result<Vec<Row>, Fault> {
 /// # Errors
 /// Those of the store.
 pub fn put(connection: &Connection, project: &str, row: &Row) -> Result<(), Fault> {
-    let environments = serde_json::to_string(&row.key.environments)
-        .map_err(|error| Fault::new(Reason::Internal, format!("The variable \"{}\" cannot be written: {error}.", row.key.name)))?;
+    let environments = serde_json::to_string(&row.key.environments).map_err(|error| {
+        Fault::new(Reason::Internal, format!("The variable \"{}\" cannot be written: {error}.", row.key.name))
+    })?;
     connection
         .prepare_cached(
             "INSERT INTO variable (id, project, name, name_key, kind, environments, from_file, value, sealed_value, version)
@@ -148,7 +149,8 @@ pub fn faults(connection: &Connection, rows: &[Row]) -> Result<Vec<String>, Faul
         let Some(name) = &row.value else { continue };
         match account::get(connection, name) {
             Err(fault) if fault.reason == Reason::AccountNotFound => {
-                faults.push(format!("Variable \"{}\" names the account \"{name}\", which does not exist.", row.key.name));
+                faults
+                    .push(format!("Variable \"{}\" names the account \"{name}\", which does not exist.", row.key.name));
             }
             other => drop(other?),
         }

@@ -110,7 +110,9 @@ pub fn ensure_name_is_free(connection: &Connection, name: &str) -> Result<(), Fa
         None => Ok(()),
         Some(_) => Err(Fault::new(
             Reason::AlreadyExists,
-            format!("There is a worker named \"{name}\" already: choose another name, or revoke and delete that one first."),
+            format!(
+                "There is a worker named \"{name}\" already: choose another name, or revoke and delete that one first."
+            ),
         )),
     }
 }
@@ -129,7 +131,16 @@ pub fn insert(
         .execute(
             "INSERT INTO worker (id, name, pool, labels, state, created_at, spki_current, serial_current, not_after)
              VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?6, ?7, ?8)",
-            params![id.to_string(), name, pool, labels, at, certificate.spki, certificate.serial, certificate.not_after],
+            params![
+                id.to_string(),
+                name,
+                pool,
+                labels,
+                at,
+                certificate.spki,
+                certificate.serial,
+                certificate.not_after
+            ],
         )
         .stored("writing a worker")
         .map(drop)
@@ -143,7 +154,9 @@ pub fn get(connection: &Connection, worker: &str) -> Result<Row, Fault> {
     find(connection, worker)?.ok_or_else(|| {
         Fault::new(
             Reason::WorkerNotFound,
-            format!("There is no worker with the name or id \"{worker}\": `longshore worker list` shows those there are."),
+            format!(
+                "There is no worker with the name or id \"{worker}\": `longshore worker list` shows those there are."
+            ),
         )
     })
 }
@@ -154,7 +167,9 @@ pub fn get(connection: &Connection, worker: &str) -> Result<Row, Fault> {
 /// Those of the store.
 pub fn find(connection: &Connection, worker: &str) -> Result<Option<Row>, Fault> {
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM worker WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC LIMIT 1"))
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM worker WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC LIMIT 1"
+        ))
         .and_then(|mut query| query.query_row([worker], read).optional())
         .stored("reading a worker")
 }
@@ -232,7 +247,10 @@ pub fn delete(connection: &Connection, row: &Row) -> Result<(), Fault> {
     if open {
         return Err(Fault::new(
             Reason::InUse,
-            format!("A step on the worker \"{}\" has not settled: cancel its deployment, or decide about it first.", row.name),
+            format!(
+                "A step on the worker \"{}\" has not settled: cancel its deployment, or decide about it first.",
+                row.name
+            ),
         ));
     }
     connection

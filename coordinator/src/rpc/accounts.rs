@@ -73,7 +73,10 @@ impl AccountService for Accounts {
         answer(deleted.await.map(|()| DeleteAccountResponse {}))
     }
 
-    async fn test_account(&self, request: Request<TestAccountRequest>) -> Result<Response<TestAccountResponse>, Status> {
+    async fn test_account(
+        &self,
+        request: Request<TestAccountRequest>,
+    ) -> Result<Response<TestAccountResponse>, Status> {
         let (caller, request) = open(request)?;
         answer(self.test(caller, request).await)
     }
@@ -113,7 +116,11 @@ impl Accounts {
             };
             account::insert(connection, &row)?;
             id.remember(connection, &row.name, at)?;
-            audit::record(connection, at, &caller.did(row.name.as_str(), format!("Access key {}.", row.access_key_id)))?;
+            audit::record(
+                connection,
+                at,
+                &caller.did(row.name.as_str(), format!("Access key {}.", row.access_key_id)),
+            )?;
             Ok(row)
         });
         created.await.map(Into::into)
@@ -245,11 +252,15 @@ fn valid_secret(secret: &str) -> Result<(), Fault> {
 }
 
 fn valid_region(region: &str) -> Result<(), Fault> {
-    let is_shaped = region.len() <= 64 && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let is_shaped = region.len() <= 64
+        && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if is_shaped {
         return Ok(());
     }
-    Err(Fault::new(Reason::InvalidArgument, format!("The region \"{region}\" is not an AWS region, such as eu-west-1.")))
+    Err(Fault::new(
+        Reason::InvalidArgument,
+        format!("The region \"{region}\" is not an AWS region, such as eu-west-1."),
+    ))
 }
 
 impl From<Row> for wire::Account {

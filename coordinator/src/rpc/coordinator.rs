@@ -72,7 +72,8 @@ impl Coordinator {
         let mut lines = self.trust.store.read(move |connection| audit::list(connection, before, size + 1)).await?;
         let has_more = lines.len() > size;
         lines.truncate(size);
-        let next_page_token = lines.last().filter(|_| has_more).map(|line| line.sequence.to_string()).unwrap_or_default();
+        let next_page_token =
+            lines.last().filter(|_| has_more).map(|line| line.sequence.to_string()).unwrap_or_default();
         Ok(ListAuditEventsResponse { events: lines.into_iter().map(to_wire).collect(), next_page_token })
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use proto::deployment::{
-    self as wire, CreateEnvironmentRequest, DeleteEnvironmentRequest, DeleteEnvironmentResponse, ListEnvironmentsRequest,
-    ListEnvironmentsResponse, environment_service_server::EnvironmentService,
+    self as wire, CreateEnvironmentRequest, DeleteEnvironmentRequest, DeleteEnvironmentResponse,
+    ListEnvironmentsRequest, ListEnvironmentsResponse, environment_service_server::EnvironmentService,
 };
 use shared::reason::Fault;
 use tonic::{Request, Response, Status};

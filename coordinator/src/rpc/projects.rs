@@ -6,9 +6,9 @@ use proto::{
     convert::project::{Described, variable_key, wire_kind},
     deployment::{
         self as wire, ApplyProjectRequest, ApplyProjectResponse, DeleteProjectRequest, DeleteProjectResponse,
-        DeleteVariableRequest, DeleteVariableResponse, FindMissingFilesRequest, FindMissingFilesResponse, GetProjectRequest,
-        ListProjectsRequest, ListProjectsResponse, ListVariablesRequest, ListVariablesResponse, SetVariableRequest,
-        UploadFileRequest, UploadFileResponse, project_service_server::ProjectService,
+        DeleteVariableRequest, DeleteVariableResponse, FindMissingFilesRequest, FindMissingFilesResponse,
+        GetProjectRequest, ListProjectsRequest, ListProjectsResponse, ListVariablesRequest, ListVariablesResponse,
+        SetVariableRequest, UploadFileRequest, UploadFileResponse, project_service_server::ProjectService,
     },
 };
 use shared::{
@@ -138,7 +138,10 @@ impl Projects {
         let (files, process) = (self.files.clone(), described.process.clone());
         upload::blocking(move || apply::ensure_uploaded(&files, &process)).await?;
         let validate_only = request.validate_only;
-        self.trust.store.write(move |connection| apply::apply(connection, &caller, &described, validate_only, clock::now())).await
+        self.trust
+            .store
+            .write(move |connection| apply::apply(connection, &caller, &described, validate_only, clock::now()))
+            .await
     }
 
     async fn set(&self, caller: Caller, request: SetVariableRequest) -> Result<wire::Variable, Fault> {

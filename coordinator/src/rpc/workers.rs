@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proto::deployment::{
-    self as wire, DeleteWorkerRequest, DeleteWorkerResponse, DisableWorkerRequest, DrainWorkerRequest, GetWorkerRequest,
-    InviteWorkerRequest, InviteWorkerResponse, ListWorkersRequest, ListWorkersResponse, ResumeWorkerRequest,
-    RevokeWorkerRequest, worker_service_server::WorkerService,
+    self as wire, DeleteWorkerRequest, DeleteWorkerResponse, DisableWorkerRequest, DrainWorkerRequest,
+    GetWorkerRequest, InviteWorkerRequest, InviteWorkerResponse, ListWorkersRequest, ListWorkersResponse,
+    ResumeWorkerRequest, RevokeWorkerRequest, worker_service_server::WorkerService,
 };
 use shared::{
     limits,
@@ -62,7 +62,10 @@ impl WorkerService for Workers {
         }
     }
 
-    async fn list_workers(&self, request: Request<ListWorkersRequest>) -> Result<Response<ListWorkersResponse>, Status> {
+    async fn list_workers(
+        &self,
+        request: Request<ListWorkersRequest>,
+    ) -> Result<Response<ListWorkersResponse>, Status> {
         let (_, request) = open(request)?;
         answer(self.list(request.pool).await)
     }
@@ -132,7 +135,9 @@ impl Workers {
         let rows = rows.await?;
         let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
         let pulses = self.fleet.pulses(&ids).await;
-        Ok(ListWorkersResponse { workers: rows.into_iter().zip(pulses).map(|(row, pulse)| to_wire(row, pulse)).collect() })
+        Ok(ListWorkersResponse {
+            workers: rows.into_iter().zip(pulses).map(|(row, pulse)| to_wire(row, pulse)).collect(),
+        })
     }
 
     async fn want(&self, caller: Caller, worker: String, state: State) -> Result<wire::Worker, Fault> {
@@ -199,7 +204,8 @@ fn wish_of(request: &InviteWorkerRequest) -> Result<Wish, Fault> {
         valid_name(&format!("The value of the label \"{name}\""), value)?;
     }
     let labels: BTreeMap<_, _> = request.labels.iter().collect();
-    let labels = serde_json::to_string(&labels).map_err(|error| invalid(format!("The labels cannot be written: {error}.")))?;
+    let labels =
+        serde_json::to_string(&labels).map_err(|error| invalid(format!("The labels cannot be written: {error}.")))?;
     let ttl = match request.ttl {
         None => limits::INVITATION_TTL,
         Some(ttl) => Duration::try_from(ttl).map_err(|_| invalid("`ttl` is not a length of time.".into()))?,
@@ -213,7 +219,9 @@ fn wish_of(request: &InviteWorkerRequest) -> Result<Wish, Fault> {
 fn shown_once(name: &str) -> Fault {
     Fault::new(
         Reason::RequestIdReused,
-        format!("The join string for the worker \"{name}\" was shown when it was made, and is shown only once: invite again with a new request_id."),
+        format!(
+            "The join string for the worker \"{name}\" was shown when it was made, and is shown only once: invite again with a new request_id."
+        ),
     )
 }
 

@@ -25,7 +25,10 @@ impl MasterKey {
         let bytes = Zeroizing::new(fs::read(file).map_err(|error| unreadable(file, &error))?);
         let mode = fs::metadata(file).map_err(|error| unreadable(file, &error))?.permissions().mode();
         if mode & 0o077 != 0 {
-            return Err(fault(file, "can be read by others: make it readable to the coordinator's user only (chmod 600)"));
+            return Err(fault(
+                file,
+                "can be read by others: make it readable to the coordinator's user only (chmod 600)",
+            ));
         }
         let key = <[u8; KEY]>::try_from(bytes.as_slice())
             .map_err(|_| fault(file, "is not a master key: it must have exactly 32 bytes"))?;

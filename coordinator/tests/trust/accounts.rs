@@ -83,13 +83,23 @@ async fn an_update_changes_what_it_names_and_leaves_the_rest() {
         let mut accounts = world.accounts();
         async move { accounts.update_account(UpdateAccountRequest { name: "Shop (Staging)".into(), ..request }).await }
     };
-    let described = change(UpdateAccountRequest { description: Some("Other".into()), ..Default::default() }).await.unwrap().into_inner();
+    let described = change(UpdateAccountRequest { description: Some("Other".into()), ..Default::default() })
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((described.description.as_str(), &described.secret_fingerprint), ("Other", &before.secret_fingerprint));
-    let half = change(UpdateAccountRequest { access_key_id: Some("AKIAIOSFODNN7OTHERXX".into()), ..Default::default() }).await;
+    let half =
+        change(UpdateAccountRequest { access_key_id: Some("AKIAIOSFODNN7OTHERXX".into()), ..Default::default() }).await;
     assert_eq!(half.expect_err("half a pair").code(), Code::InvalidArgument);
-    let new = change(UpdateAccountRequest { secret_access_key: Some("new0secret".into()), ..Default::default() }).await.unwrap().into_inner();
+    let new = change(UpdateAccountRequest { secret_access_key: Some("new0secret".into()), ..Default::default() })
+        .await
+        .unwrap()
+        .into_inner();
     assert_ne!(new.secret_fingerprint, before.secret_fingerprint);
-    let same = change(UpdateAccountRequest { secret_access_key: Some(SECRET.into()), ..Default::default() }).await.unwrap().into_inner();
+    let same = change(UpdateAccountRequest { secret_access_key: Some(SECRET.into()), ..Default::default() })
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(same.secret_fingerprint, before.secret_fingerprint);
 }
 
@@ -101,7 +111,8 @@ async fn an_account_that_is_gone_is_not_found_and_can_be_made_anew() {
     world.accounts().delete_account(name()).await.expect("deleted");
     let again = world.accounts().delete_account(name()).await.expect_err("it is gone");
     assert_eq!((again.code(), reason(&again).as_str()), (Code::NotFound, "ACCOUNT_NOT_FOUND"));
-    let read = world.accounts().get_account(GetAccountRequest { name: "Shop (Staging)".into() }).await.expect_err("gone");
+    let read =
+        world.accounts().get_account(GetAccountRequest { name: "Shop (Staging)".into() }).await.expect_err("gone");
     assert!(read.message().contains("Shop (Staging)"), "{}", read.message());
     create(&world, shop()).await.expect("the name is free");
 }
@@ -111,7 +122,8 @@ async fn a_test_where_aws_cannot_be_reached_is_an_answer_that_names_the_endpoint
     let folder = tempfile::tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
-    let settings = coordinator::config::Settings { aws_endpoint_url: Some(url.clone()), ..crate::world::settings(folder.path()) };
+    let settings =
+        coordinator::config::Settings { aws_endpoint_url: Some(url.clone()), ..crate::world::settings(folder.path()) };
     let world = World::of(folder, settings).await;
     create(&world, shop()).await.expect("created");
     let request = TestAccountRequest { name: "Shop (Staging)".into(), from: None };

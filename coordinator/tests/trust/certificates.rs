@@ -86,7 +86,8 @@ async fn a_revoked_worker_loses_its_open_connection_within_a_second_and_is_told_
     let world = world.restart().await;
     let refused = knock(&mut world.session(&badge)).await.expect_err("after a restart as well");
     assert_eq!(reason(&refused), "WORKER_REVOKED");
-    let drain = world.workers().drain_worker(DrainWorkerRequest { worker: "shop-1".into() }).await.expect_err("revoked");
+    let drain =
+        world.workers().drain_worker(DrainWorkerRequest { worker: "shop-1".into() }).await.expect_err("revoked");
     assert_eq!(reason(&drain), "WORKER_REVOKED");
 }
 
@@ -124,7 +125,8 @@ async fn a_renewal_needs_a_new_key_and_a_sound_request() {
     let world = World::start().await;
     let (_, badge) = world.worker("shop-1").await;
     for (what, csr_der) in [("the same key", csr(&badge.key)), ("garbage", vec![1, 2, 3])] {
-        let refused = world.session(&badge).renew_certificate(RenewCertificateRequest { csr_der }).await.expect_err(what);
+        let refused =
+            world.session(&badge).renew_certificate(RenewCertificateRequest { csr_der }).await.expect_err(what);
         assert_eq!(refused.code(), Code::InvalidArgument, "{what}: {refused:?}");
     }
 }
@@ -154,7 +156,7 @@ async fn even_the_right_authority_cannot_sign_for_other_times_names_or_workers()
     let through = |sentence: &str| sentence.contains("not known here") || sentence.contains("replaced by a newer");
     for (what, badge) in [
         ("expired", forge(&world, None, now - 2 * DAY, id)),
-        ("not valid yet", forge(&world, None, now + DAY, id)),
+        ("not valid yet", forge(&world, None, now + 3 * DAY, id)),
         ("another coordinator's name space", forge(&world, Some("elsewhere"), now, id)),
     ] {
         let sentence = refusal(&world, &badge).await;

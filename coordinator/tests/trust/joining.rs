@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use proto::{
-    deployment::{GetWorkerRequest, ListWorkersRequest, account_service_client::AccountServiceClient, ListAccountsRequest},
+    deployment::{
+        GetWorkerRequest, ListAccountsRequest, ListWorkersRequest, account_service_client::AccountServiceClient,
+    },
     worker::{JoinRequest, join_service_client::JoinServiceClient, session_service_client::SessionServiceClient},
 };
-use service::{channel::{channel, explain}, tls};
+use service::{
+    channel::{channel, explain},
+    tls,
+};
 use tonic::Code;
 
 use crate::world::{World, csr, join, key, knock, reason, request};
@@ -46,7 +51,9 @@ async fn a_lost_answer_does_not_burn_the_join_string() {
     assert_eq!(first.worker_id, again.worker_id);
     let all = world.workers().list_workers(ListWorkersRequest::default()).await.unwrap().into_inner().workers;
     assert_eq!(all.len(), 1);
-    knock(&mut world.session(&crate::world::Badge { certificate: again.certificate_der, key })).await.expect("the newer certificate");
+    knock(&mut world.session(&crate::world::Badge { certificate: again.certificate_der, key }))
+        .await
+        .expect("the newer certificate");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,11 +144,15 @@ async fn each_listener_serves_its_own_service_only() {
     let (_, badge) = world.worker("shop-1").await;
 
     let join_channel = world.channel_to(&world.running.urls.join[0]);
-    let denied = AccountServiceClient::new(join_channel.clone()).list_accounts(ListAccountsRequest {}).await.expect_err("join listener");
+    let denied = AccountServiceClient::new(join_channel.clone())
+        .list_accounts(ListAccountsRequest {})
+        .await
+        .expect_err("join listener");
     assert_eq!(denied.code(), Code::PermissionDenied);
     let denied = knock(&mut SessionServiceClient::new(join_channel)).await.expect_err("join listener");
     assert_eq!(denied.code(), Code::PermissionDenied);
-    let denied = JoinServiceClient::new(world.channel()).join(JoinRequest::default()).await.expect_err("admin listener");
+    let denied =
+        JoinServiceClient::new(world.channel()).join(JoinRequest::default()).await.expect_err("admin listener");
     assert_eq!(denied.code(), Code::PermissionDenied);
     let denied = knock(&mut SessionServiceClient::new(world.channel())).await.expect_err("admin listener");
     assert_eq!(denied.code(), Code::PermissionDenied);

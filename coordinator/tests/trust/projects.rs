@@ -2,8 +2,8 @@
 
 use proto::deployment::{
     ApplyProjectRequest, ApplyProjectResponse, CreateAccountRequest, DeleteAccountRequest, DeleteVariableRequest,
-    FindMissingFilesRequest, GetProjectRequest, ListVariablesRequest, Project, ProjectFile, Script, SetVariableRequest, Step,
-    UploadFileRequest, Variable, script, step, upload_file_request::Part,
+    FindMissingFilesRequest, GetProjectRequest, ListVariablesRequest, Project, ProjectFile, Script, SetVariableRequest,
+    Step, UploadFileRequest, Variable, script, step, upload_file_request::Part,
 };
 use tonic::{Code, Status};
 
@@ -46,7 +46,13 @@ async fn set(world: &World, variable: Variable) -> Result<Variable, Status> {
 }
 
 async fn variables(world: &World) -> Vec<Variable> {
-    world.projects().list_variables(ListVariablesRequest { project: "shop".into() }).await.unwrap().into_inner().variables
+    world
+        .projects()
+        .list_variables(ListVariablesRequest { project: "shop".into() })
+        .await
+        .unwrap()
+        .into_inner()
+        .variables
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +72,8 @@ async fn the_revision_grows_with_each_change_of_the_process_and_with_nothing_els
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sensitive_value_set_earlier_stays_when_the_file_is_applied_again_and_is_shown_nowhere() {
     let world = World::start().await;
-    let declared = || vec![variable("Db.Password", SENSITIVE, None, &[]), variable("Region", TEXT, Some("eu-west-1"), &[])];
+    let declared =
+        || vec![variable("Db.Password", SENSITIVE, None, &[]), variable("Region", TEXT, Some("eu-west-1"), &[])];
     apply(&world, shop("echo 1", declared())).await.unwrap();
     let shown = set(&world, variable("db.password", SENSITIVE, Some("canary-password"), &[])).await.unwrap();
     assert!(shown.is_set && shown.value.is_none(), "{:?} {:?}", shown.is_set, shown.value);
@@ -80,7 +87,9 @@ async fn a_sensitive_value_set_earlier_stays_when_the_file_is_applied_again_and_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_file_no_longer_declares_goes_and_what_a_person_set_stays() {
     let world = World::start().await;
-    apply(&world, shop("echo", vec![variable("A", TEXT, Some("1"), &[]), variable("B", TEXT, Some("2"), &[])])).await.unwrap();
+    apply(&world, shop("echo", vec![variable("A", TEXT, Some("1"), &[]), variable("B", TEXT, Some("2"), &[])]))
+        .await
+        .unwrap();
     set(&world, variable("C", TEXT, Some("3"), &["staging"])).await.unwrap();
     apply(&world, shop("echo", vec![variable("B", TEXT, Some("4"), &[])])).await.unwrap();
     let left: Vec<_> = variables(&world).await.into_iter().map(|row| (row.name, row.value, row.from_file)).collect();
@@ -90,7 +99,10 @@ async fn what_the_file_no_longer_declares_goes_and_what_a_person_set_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_values_for_one_environment_are_refused_and_both_are_named() {
     let world = World::start().await;
-    let both = vec![variable("Size", TEXT, Some("1"), &["staging", "test"]), variable("size", TEXT, Some("2"), &["production", "test"])];
+    let both = vec![
+        variable("Size", TEXT, Some("1"), &["staging", "test"]),
+        variable("size", TEXT, Some("2"), &["production", "test"]),
+    ];
     let refused = apply(&world, shop("echo", both)).await.expect_err("an overlap");
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "INVALID_PROJECT"));
     for part in ["\"test\"", "staging, test", "production, test"] {
@@ -99,7 +111,12 @@ async fn two_values_for_one_environment_are_refused_and_both_are_named() {
     let missing = world.projects().get_project(GetProjectRequest { name: "shop".into() }).await;
     assert_eq!(missing.expect_err("nothing was stored").code(), Code::NotFound);
 
-    apply(&world, shop("echo", vec![variable("Size", TEXT, Some("0"), &[]), variable("Size", TEXT, Some("1"), &["test"])])).await.expect("one of them is for the rest");
+    apply(
+        &world,
+        shop("echo", vec![variable("Size", TEXT, Some("0"), &[]), variable("Size", TEXT, Some("1"), &["test"])]),
+    )
+    .await
+    .expect("one of them is for the rest");
     let refused = set(&world, variable("Size", TEXT, Some("2"), &["test", "staging"])).await.expect_err("an overlap");
     assert!(refused.message().contains("\"test\""), "{}", refused.message());
 }
@@ -118,7 +135,11 @@ async fn an_account_variable_names_an_account_that_exists_and_holds_on_to_it() {
     };
     world.accounts().create_account(account).await.unwrap();
     apply(&world, shop("echo", named())).await.expect("it exists now");
-    let held = world.accounts().delete_account(DeleteAccountRequest { name: "shop-staging".into() }).await.expect_err("in use");
+    let held = world
+        .accounts()
+        .delete_account(DeleteAccountRequest { name: "shop-staging".into() })
+        .await
+        .expect_err("in use");
     assert_eq!((held.code(), reason(&held).as_str()), (Code::FailedPrecondition, "IN_USE"));
     assert!(held.message().contains("shop") && held.message().contains("AWS Account"), "{}", held.message());
 }
@@ -137,7 +158,11 @@ async fn validating_says_what_applying_would_and_changes_nothing() {
 async fn a_projects_files_come_first_and_are_stored_once() {
     let world = World::start().await;
     let file = ProjectFile { path: "hello.sh".into(), sha256: HELLO.into(), size: 5, executable: false };
-    let project = || Project { files: vec![file.clone()], steps: vec![step_with(script::Source::File("hello.sh".into()))], ..shop("", vec![]) };
+    let project = || Project {
+        files: vec![file.clone()],
+        steps: vec![step_with(script::Source::File("hello.sh".into()))],
+        ..shop("", vec![])
+    };
     let missing = apply(&world, project()).await.expect_err("not uploaded");
     assert_eq!(reason(&missing), "FILE_MISSING");
     assert!(missing.message().contains("hello.sh"), "{}", missing.message());
@@ -147,13 +172,19 @@ async fn a_projects_files_come_first_and_are_stored_once() {
         let parts = parts.into_iter().map(|part| UploadFileRequest { part: Some(part) }).collect::<Vec<_>>();
         async move { client.upload_file(tokio_stream::iter(parts)).await.map(|answer| answer.into_inner().size) }
     };
-    let damaged = upload(vec![Part::Sha256(HELLO.into()), Part::Chunk(b"help".to_vec())]).await.expect_err("other bytes");
+    let damaged =
+        upload(vec![Part::Sha256(HELLO.into()), Part::Chunk(b"help".to_vec())]).await.expect_err("other bytes");
     assert_eq!(damaged.code(), Code::InvalidArgument);
     let headless = upload(vec![Part::Chunk(b"hello".to_vec())]).await.expect_err("no digest");
     assert_eq!(headless.code(), Code::InvalidArgument);
     let find = || FindMissingFilesRequest { sha256: vec![HELLO.into()] };
     assert_eq!(world.projects().find_missing_files(find()).await.unwrap().into_inner().sha256, [HELLO]);
-    assert_eq!(upload(vec![Part::Sha256(HELLO.into()), Part::Chunk(b"hel".to_vec()), Part::Chunk(b"lo".to_vec())]).await.unwrap(), 5);
+    assert_eq!(
+        upload(vec![Part::Sha256(HELLO.into()), Part::Chunk(b"hel".to_vec()), Part::Chunk(b"lo".to_vec())])
+            .await
+            .unwrap(),
+        5
+    );
     assert!(world.projects().find_missing_files(find()).await.unwrap().into_inner().sha256.is_empty());
     apply(&world, project()).await.expect("now it is there");
 }

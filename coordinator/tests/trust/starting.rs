@@ -76,7 +76,10 @@ async fn no_private_key_lies_open_in_the_data_folder() {
     world.worker("shop-1").await;
     let data = world.folder.path().join("data");
     // How a PKCS #8 P-256 key begins, and how one looks in PEM.
-    let pkcs8 = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04];
+    let pkcs8 = [
+        0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01,
+        0x07, 0x04,
+    ];
     assert_eq!(files_with(&data, &pkcs8), Vec::<std::path::PathBuf>::new());
     assert_eq!(files_with(&data, b"PRIVATE KEY"), Vec::<std::path::PathBuf>::new());
 }
@@ -101,7 +104,12 @@ fn init_makes_a_data_folder_and_prints_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let run = |arguments: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_longshore-coordinator")).args(arguments).arg("--data-dir").arg(&data).output().unwrap()
+        Command::new(env!("CARGO_BIN_EXE_longshore-coordinator"))
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(&data)
+            .output()
+            .unwrap()
     };
     let made = run(&["init"]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -24,7 +24,8 @@ fn token(world: &World, name: &'static str, role: Role, expires_at: Option<i64>)
         let data = world.folder.path().join("data");
         let store = Store::open(&data).expect("the store");
         let seal = Seal::read(&data.join("master.key"), &store_id(&store).expect("an id")).expect("the key");
-        let made = store.write_blocking(move |connection| make_token(connection, &seal, name, role, expires_at, clock::now()));
+        let made =
+            store.write_blocking(move |connection| make_token(connection, &seal, name, role, expires_at, clock::now()));
         made.expect("a token").reveal().to_string()
     })
 }
@@ -66,7 +67,9 @@ async fn a_caller_without_a_good_token_gets_nothing_and_the_audit_log_has_it() {
     }
     let none = EnvironmentServiceClient::new(world.channel()).list_environments(ListEnvironmentsRequest {}).await;
     assert_eq!(none.expect_err("no token").code(), Code::Unauthenticated);
-    world.audited(|event| event.reason == "TOKEN_EXPIRED" && event.action == "environment.create" && !event.allowed).await;
+    world
+        .audited(|event| event.reason == "TOKEN_EXPIRED" && event.action == "environment.create" && !event.allowed)
+        .await;
     let left = world.environments().list_environments(ListEnvironmentsRequest {}).await.unwrap().into_inner();
     assert!(left.environments.is_empty(), "a refused call changed something");
 }
@@ -90,7 +93,10 @@ async fn a_token_revoked_on_the_host_is_no_good_from_the_next_call_on() {
     let viewer = token(&world, "eyes", Role::Viewer, None);
     environments(&world, &viewer).list_environments(ListEnvironmentsRequest {}).await.expect("before");
     let store = Arc::new(Store::open(&world.folder.path().join("data")).unwrap());
-    store.write(|connection| coordinator::registry::token::revoke(connection, "eyes", clock::now())).await.expect("revoked");
+    store
+        .write(|connection| coordinator::registry::token::revoke(connection, "eyes", clock::now()))
+        .await
+        .expect("revoked");
     let refused = environments(&world, &viewer).list_environments(ListEnvironmentsRequest {}).await.expect_err("after");
     assert_eq!(reason(&refused), "UNAUTHENTICATED");
 }

@@ -2,7 +2,11 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use coordinator::{Running, config::{Config, Settings}, exit::Exit};
+use coordinator::{
+    Running,
+    config::{Config, Settings},
+    exit::Exit,
+};
 use proto::{
     deployment::{
         AuditEvent, InviteWorkerRequest, ListAuditEventsRequest, account_service_client::AccountServiceClient,
@@ -28,11 +32,11 @@ use tonic::{
 };
 
 /// A channel whose every call carries a token.
-pub type Authorised = InterceptedService<Channel, Bearer>;
+pub(crate) type Authorised = InterceptedService<Channel, Bearer>;
 
 /// Puts a token into each call.
 #[derive(Clone)]
-pub struct Bearer(pub String);
+pub(crate) struct Bearer(pub(crate) String);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -43,21 +47,21 @@ impl Interceptor for Bearer {
 }
 
 /// A running coordinator; it ends when this is dropped.
-pub struct World {
-    pub folder: TempDir,
-    pub running: Running,
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) running: Running,
     shutdown: AskedWhenDropped,
 }
 
 struct AskedWhenDropped(Shutdown);
 
 /// A worker's certificate with its key.
-pub struct Badge {
-    pub certificate: Vec<u8>,
-    pub key: KeyPair,
+pub(crate) struct Badge {
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) key: KeyPair,
 }
 
-pub fn settings(folder: &Path) -> Settings {
+pub(crate) fn settings(folder: &Path) -> Settings {
     let anywhere = Some("127.0.0.1:0".parse().expect("an address"));
     Settings {
         data_dir: Some(folder.join("data")),
@@ -68,7 +72,7 @@ pub fn settings(folder: &Path) -> Settings {
     }
 }
 
-pub async fn begin(settings: Settings) -> Result<(Running, Shutdown), Exit> {
+pub(crate) async fn begin(settings: Settings) -> Result<(Running, Shutdown), Exit> {
     tls::install_provider();
     let shutdown = Shutdown::new();
     let running = coordinator::start(Config::resolve(settings)?, shutdown.clone()).await?;
@@ -76,70 +80,71 @@ pub async fn begin(settings: Settings) -> Result<(Running, Shutdown), Exit> {
 }
 
 impl World {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = settings(folder.path());
         Self::of(folder, settings).await
     }
 
-    pub async fn of(folder: TempDir, settings: Settings) -> Self {
+    pub(crate) async fn of(folder: TempDir, settings: Settings) -> Self {
         let (running, shutdown) = begin(settings).await.expect("a start");
         Self { folder, running, shutdown: AskedWhenDropped(shutdown) }
     }
 
     /// Ends it, and starts it again on the same folder.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         self.shutdown.0.request();
         self.running.ended().await;
         let settings = settings(self.folder.path());
         Self::of(self.folder, settings).await
     }
 
-    pub fn data(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn data(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join("data").join(name)
     }
 
-    pub fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         fs::read_to_string(self.data("admin.token")).expect("the first token").trim().to_owned()
     }
 
     /// To the admin listener, without a token.
-    pub fn channel(&self) -> Channel {
+    pub(crate) fn channel(&self) -> Channel {
         self.channel_to(&self.running.admin_urls[0])
     }
 
-    pub fn channel_to(&self, url: &str) -> Channel {
+    pub(crate) fn channel_to(&self, url: &str) -> Channel {
         let ca = fs::read(self.data("ca.pem")).expect("the authority");
         let config = tls::client_config(tls::roots_from_pem(&ca).expect("roots"), None).expect("a config");
         channel(url, config).expect("a url")
     }
 
-    pub fn accounts(&self) -> AccountServiceClient<Authorised> {
+    pub(crate) fn accounts(&self) -> AccountServiceClient<Authorised> {
         AccountServiceClient::with_interceptor(self.channel(), Bearer(self.token()))
     }
 
-    pub fn environments(&self) -> EnvironmentServiceClient<Authorised> {
+    pub(crate) fn environments(&self) -> EnvironmentServiceClient<Authorised> {
         EnvironmentServiceClient::with_interceptor(self.channel(), Bearer(self.token()))
     }
 
-    pub fn pools(&self) -> PoolServiceClient<Authorised> {
+    pub(crate) fn pools(&self) -> PoolServiceClient<Authorised> {
         PoolServiceClient::with_interceptor(self.channel(), Bearer(self.token()))
     }
 
-    pub fn projects(&self) -> ProjectServiceClient<Authorised> {
+    pub(crate) fn projects(&self) -> ProjectServiceClient<Authorised> {
         ProjectServiceClient::with_interceptor(self.channel(), Bearer(self.token()))
     }
 
-    pub fn workers(&self) -> WorkerServiceClient<Authorised> {
+    pub(crate) fn workers(&self) -> WorkerServiceClient<Authorised> {
         WorkerServiceClient::with_interceptor(self.channel(), Bearer(self.token()))
     }
 
     /// The audit log, newest first, once it has a line that fits.
-    pub async fn audited(&self, fits: impl Fn(&AuditEvent) -> bool) -> AuditEvent {
+    pub(crate) async fn audited(&self, fits: impl Fn(&AuditEvent) -> bool) -> AuditEvent {
         let mut client = AuditServiceClient::with_interceptor(self.channel(), Bearer(self.token()));
         // Refusals are written after they were answered, and nothing tells when.
         for _ in 0..200 {
-            let events = client.list_audit_events(ListAuditEventsRequest::default()).await.expect("the log").into_inner().events;
+            let events =
+                client.list_audit_events(ListAuditEventsRequest::default()).await.expect("the log").into_inner().events;
             if let Some(found) = events.into_iter().find(&fits) {
                 return found;
             }
@@ -148,7 +153,7 @@ impl World {
         panic!("the audit log has no such line");
     }
 
-    pub async fn invite(&self, name: &str, ttl: Option<Duration>) -> JoinString {
+    pub(crate) async fn invite(&self, name: &str, ttl: Option<Duration>) -> JoinString {
         let request = InviteWorkerRequest {
             pool: "default".into(),
             name: name.into(),
@@ -161,7 +166,7 @@ impl World {
     }
 
     /// Joins as a new worker.
-    pub async fn worker(&self, name: &str) -> (JoinResponse, Badge) {
+    pub(crate) async fn worker(&self, name: &str) -> (JoinResponse, Badge) {
         let invitation = self.invite(name, None).await;
         let key = key();
         let joined = join(&invitation, request(&invitation, &key)).await.expect("joined");
@@ -170,10 +175,11 @@ impl World {
     }
 
     /// To the worker listener, with a certificate.
-    pub fn session(&self, badge: &Badge) -> SessionServiceClient<Channel> {
+    pub(crate) fn session(&self, badge: &Badge) -> SessionServiceClient<Channel> {
         let ca = fs::read(self.data("ca.pem")).expect("the authority");
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(badge.key.serialize_der()));
-        let identity = tls::Identity::new(vec![CertificateDer::from(badge.certificate.clone())], key).expect("an identity");
+        let identity =
+            tls::Identity::new(vec![CertificateDer::from(badge.certificate.clone())], key).expect("an identity");
         let config = tls::client_config(tls::roots_from_pem(&ca).expect("roots"), Some(identity)).expect("a config");
         SessionServiceClient::new(channel(&self.running.urls.worker[0], config).expect("a url"))
     }
@@ -185,15 +191,15 @@ impl Drop for AskedWhenDropped {
     }
 }
 
-pub fn key() -> KeyPair {
+pub(crate) fn key() -> KeyPair {
     KeyPair::generate().expect("a key")
 }
 
-pub fn csr(key: &KeyPair) -> Vec<u8> {
+pub(crate) fn csr(key: &KeyPair) -> Vec<u8> {
     CertificateParams::default().serialize_request(key).expect("a request").der().to_vec()
 }
 
-pub fn request(invitation: &JoinString, key: &KeyPair) -> JoinRequest {
+pub(crate) fn request(invitation: &JoinString, key: &KeyPair) -> JoinRequest {
     JoinRequest {
         invitation_id: invitation.id.clone(),
         secret: invitation.secret.clone(),
@@ -203,7 +209,7 @@ pub fn request(invitation: &JoinString, key: &KeyPair) -> JoinRequest {
 }
 
 /// Joins as a host does that knows nothing but the join string.
-pub async fn join(invitation: &JoinString, request: JoinRequest) -> Result<JoinResponse, Status> {
+pub(crate) async fn join(invitation: &JoinString, request: JoinRequest) -> Result<JoinResponse, Status> {
     let pins: Vec<tls::Pin> = invitation.pins.iter().map(|pin| pin.as_slice().try_into().expect("32 bytes")).collect();
     let config = tls::pinned_client_config(&pins).expect("a config");
     let mut client = JoinServiceClient::new(channel(&invitation.urls[0], config).expect("a url"));
@@ -211,7 +217,7 @@ pub async fn join(invitation: &JoinString, request: JoinRequest) -> Result<JoinR
 }
 
 /// A call that every worker may make, and that the guard must let pass before it is refused for what it asks.
-pub async fn knock(client: &mut SessionServiceClient<Channel>) -> Result<(), Status> {
+pub(crate) async fn knock(client: &mut SessionServiceClient<Channel>) -> Result<(), Status> {
     let request = FetchStepRequest { execution_id: uuid::Uuid::now_v7().to_string() };
     match client.fetch_step(request).await {
         Ok(_) => panic!("there is no such attempt"),
@@ -220,12 +226,12 @@ pub async fn knock(client: &mut SessionServiceClient<Channel>) -> Result<(), Sta
     }
 }
 
-pub fn reason(status: &Status) -> String {
+pub(crate) fn reason(status: &Status) -> String {
     proto::status::reason_of(status).unwrap_or_else(|| format!("no reason: {status:?}"))
 }
 
 /// Every file below a folder that holds these bytes.
-pub fn files_with(folder: &Path, needle: &[u8]) -> Vec<std::path::PathBuf> {
+pub(crate) fn files_with(folder: &Path, needle: &[u8]) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder").flatten() {
         let path = entry.path();

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use shared::{
     limits,
     plan::{
-        Action, Aws, Condition, DeployStack, Expect, File, Identity, Process, Retries, Script, Shell, Source, Start, Step,
-        VariableKey, VariableKind, check_name,
+        Action, Aws, Condition, DeployStack, Expect, File, Identity, Process, Retries, Script, Shell, Source, Start,
+        Step, VariableKey, VariableKind, check_name,
     },
     reason::{Fault, Reason},
 };
@@ -201,7 +201,11 @@ fn declared_from_wire(variable: &wire::Variable) -> Result<Declared, String> {
 fn variables_faults(variables: &[Declared]) -> Vec<String> {
     let mut faults = Vec::new();
     if variables.len() > limits::VARIABLES {
-        faults.push(format!("The project has {} variables; at most {} are allowed.", variables.len(), limits::VARIABLES));
+        faults.push(format!(
+            "The project has {} variables; at most {} are allowed.",
+            variables.len(),
+            limits::VARIABLES
+        ));
     }
     let mut seen = BTreeMap::new();
     for Declared { key, .. } in variables {
@@ -371,9 +375,11 @@ mod tests {
             Action::Script(Script { shell, source: Source::Body(body), substitute: true })
         });
         let map = || proptest::collection::btree_map(word(), word(), 0..3);
-        let stack = (word(), word(), map(), map(), vec(word(), 0..2)).prop_map(|(stack, body, parameters, tags, capabilities)| {
-            Action::DeployStack(DeployStack { stack, template: Source::Body(body), parameters, capabilities, tags })
-        });
+        let stack = (word(), word(), map(), map(), vec(word(), 0..2)).prop_map(
+            |(stack, body, parameters, tags, capabilities)| {
+                Action::DeployStack(DeployStack { stack, template: Source::Body(body), parameters, capabilities, tags })
+            },
+        );
         prop_oneof![script, stack]
     }
 
@@ -395,7 +401,15 @@ mod tests {
         let numbers = (1..1000u64, 0..10u32, 0..3600u64, any::<bool>(), any::<bool>());
         let lists = (vec(word(), 0..3), vec(word(), 0..3), proptest::collection::btree_map(word(), word(), 0..3));
         (word(), word(), condition, numbers, lists, aws(), action()).prop_map(
-            |(name, pool, condition, (timeout, count, backoff, retry_safe, parallel), (environments, locks, requires), aws, action)| Step {
+            |(
+                name,
+                pool,
+                condition,
+                (timeout, count, backoff, retry_safe, parallel),
+                (environments, locks, requires),
+                aws,
+                action,
+            )| Step {
                 name,
                 pool,
                 requires,
@@ -414,17 +428,22 @@ mod tests {
 
     fn described() -> impl Strategy<Value = Described> {
         let declared = (word(), proptest::collection::btree_set(word(), 0..3), option::of(word())).prop_map(
-            |(name, environments, value)| Declared { key: VariableKey { name, kind: VariableKind::Text, environments }, value },
+            |(name, environments, value)| Declared {
+                key: VariableKey { name, kind: VariableKind::Text, environments },
+                value,
+            },
         );
-        (word(), word(), vec(step(), 1..4), vec(declared, 0..4)).prop_map(|(name, description, mut steps, mut variables)| {
-            for (at, step) in steps.iter_mut().enumerate() {
-                step.name = format!("{} {at}", step.name);
-            }
-            for (at, variable) in variables.iter_mut().enumerate() {
-                variable.key.name = format!("{}.{at}", variable.key.name);
-            }
-            Described { name, description, process: Process { steps, files: Vec::new() }, variables }
-        })
+        (word(), word(), vec(step(), 1..4), vec(declared, 0..4)).prop_map(
+            |(name, description, mut steps, mut variables)| {
+                for (at, step) in steps.iter_mut().enumerate() {
+                    step.name = format!("{} {at}", step.name);
+                }
+                for (at, variable) in variables.iter_mut().enumerate() {
+                    variable.key.name = format!("{}.{at}", variable.key.name);
+                }
+                Described { name, description, process: Process { steps, files: Vec::new() }, variables }
+            },
+        )
     }
 
     proptest! {
@@ -437,7 +456,11 @@ mod tests {
 
     fn bare() -> wire::Project {
         let script = wire::Script { shell: 1, source: Some(wire::script::Source::Body("true".into())) };
-        let step = wire::Step { name: "One".into(), action: Some(wire::step::Action::Script(script)), ..wire::Step::default() };
+        let step = wire::Step {
+            name: "One".into(),
+            action: Some(wire::step::Action::Script(script)),
+            ..wire::Step::default()
+        };
         wire::Project { name: "shop".into(), steps: vec![step], ..wire::Project::default() }
     }
 
@@ -445,7 +468,10 @@ mod tests {
     fn what_is_left_out_has_its_default() {
         let described = Described::try_from(&bare()).expect("valid");
         let step = &described.process.steps[0];
-        assert_eq!((step.timeout, &step.condition, step.retries), (limits::DEFAULT_TIMEOUT, &Condition::Success, Retries::default()));
+        assert_eq!(
+            (step.timeout, &step.condition, step.retries),
+            (limits::DEFAULT_TIMEOUT, &Condition::Success, Retries::default())
+        );
         assert_eq!(step.aws.identity, Identity::None);
     }
 
@@ -454,7 +480,12 @@ mod tests {
         let mut project = bare();
         project.name = " ".into();
         project.steps.push(wire::Step { name: "Two".into(), ..wire::Step::default() });
-        project.variables.push(wire::Variable { name: "Password".into(), r#type: 2, value: Some("canary".into()), ..wire::Variable::default() });
+        project.variables.push(wire::Variable {
+            name: "Password".into(),
+            r#type: 2,
+            value: Some("canary".into()),
+            ..wire::Variable::default()
+        });
         let fault = Described::try_from(&project).expect_err("three faults");
         assert_eq!(fault.reason, Reason::InvalidProject);
         for part in ["project's name is empty", "Step \"Two\": it does nothing", "\"Password\" is sensitive"] {

@@ -61,10 +61,14 @@ async fn told(url: &str, config: rustls::ClientConfig) -> String {
     let mut channel = channel::channel(url, config).expect("a url");
     let call = async {
         std::future::poll_fn(|cx| GrpcService::<tonic::body::Body>::poll_ready(&mut channel, cx)).await?;
-        let request = Request::builder().uri(Uri::from_static("/a.B/C")).body(tonic::body::Body::empty()).expect("a request");
+        let request =
+            Request::builder().uri(Uri::from_static("/a.B/C")).body(tonic::body::Body::empty()).expect("a request");
         GrpcService::<tonic::body::Body>::call(&mut channel, request).await
     };
-    let failed = tokio::time::timeout(Duration::from_secs(20), call).await.expect("an answer").expect_err("no server speaks here");
+    let failed = tokio::time::timeout(Duration::from_secs(20), call)
+        .await
+        .expect("an answer")
+        .expect_err("no server speaks here");
     channel::explain(&failed)
 }
 
@@ -102,7 +106,8 @@ async fn a_leaf_with_the_pinned_key_is_no_authority() {
     let der = params(&["localhost"]).self_signed(&key).expect("signed").der().clone();
     let pin = tls::pin_of(&der).expect("a pin");
     let pkcs8 = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = tls::server_config(tls::Identity::new(vec![der], pkcs8).expect("an identity"), None).expect("a config");
+    let config =
+        tls::server_config(tls::Identity::new(vec![der], pkcs8).expect("an identity"), None).expect("a config");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let port = listener.local_addr().expect("bound").port();
     tokio::spawn(async move {
@@ -110,7 +115,8 @@ async fn a_leaf_with_the_pinned_key_is_no_authority() {
             drop(TlsAcceptor::from(Arc::new(config.clone())).accept(stream).await);
         }
     });
-    let sentence = told(&format!("https://localhost:{port}"), tls::pinned_client_config(&[pin]).expect("a config")).await;
+    let sentence =
+        told(&format!("https://localhost:{port}"), tls::pinned_client_config(&[pin]).expect("a config")).await;
     assert!(sentence.contains("is not trusted"), "{sentence}");
 }
 
@@ -141,7 +147,8 @@ fn nobody_comes_back_into_a_session_of_before() {
     let key = KeyPair::generate().expect("a key");
     let leaf = params(&["localhost"]).signed_by(&key, &ours.issuer).expect("signed");
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = tls::server_config(tls::Identity::new(vec![leaf.der().clone()], key).expect("an identity"), None).expect("a config");
+    let config = tls::server_config(tls::Identity::new(vec![leaf.der().clone()], key).expect("an identity"), None)
+        .expect("a config");
     assert_eq!(config.send_tls13_tickets, 0);
     assert!(!config.session_storage.can_cache());
     assert_eq!(config.max_early_data_size, 0);

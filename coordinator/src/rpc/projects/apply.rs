@@ -67,7 +67,12 @@ pub(super) fn apply(
     made
 }
 
-fn make(connection: &Connection, caller: &Caller, described: &Described, at: i64) -> Result<ApplyProjectResponse, Fault> {
+fn make(
+    connection: &Connection,
+    caller: &Caller,
+    described: &Described,
+    at: i64,
+) -> Result<ApplyProjectResponse, Fault> {
     let before = project::find(connection, &described.name)?;
     let (row, is_changed) = merged(before, described, at);
     // Variables refer to the project's row, so that one comes first.
@@ -86,7 +91,8 @@ fn make(connection: &Connection, caller: &Caller, described: &Described, at: i64
 
 /// The project as it will be, and whether that is something else. The revision grows with the process only.
 fn merged(before: Option<Row>, described: &Described, at: i64) -> (Row, bool) {
-    let (name, description, process) = (described.name.clone(), described.description.clone(), described.process.clone());
+    let (name, description, process) =
+        (described.name.clone(), described.description.clone(), described.process.clone());
     let Some(before) = before else {
         return (Row { name, description, process, revision: 1, next_number: 1, updated_at: at }, true);
     };

@@ -40,7 +40,9 @@ async fn next(parts: &mut Streaming<UploadFileRequest>) -> Result<Option<Part>, 
 }
 
 /// Runs what touches the disk where it may block.
-pub(super) async fn blocking<T: Send + 'static>(act: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+pub(super) async fn blocking<T: Send + 'static>(
+    act: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
     tokio::task::spawn_blocking(act)
         .await
         .unwrap_or_else(|_| Err(Fault::new(Reason::Internal, "Storing a file failed by a fault of Longshore's own.")))

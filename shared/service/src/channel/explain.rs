@@ -29,7 +29,8 @@ pub fn explain(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-const BROKEN: &str = "The connection to the coordinator broke: it was stopped, it refused the caller, or the network failed.";
+const BROKEN: &str =
+    "The connection to the coordinator broke: it was stopped, it refused the caller, or the network failed.";
 
 pub(super) fn is_about_our_certificate(alert: AlertDescription) -> bool {
     matches!(
