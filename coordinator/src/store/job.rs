@@ -27,7 +27,7 @@ where
     T: Send + 'static,
     F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
 {
-    pub(super) fn new(op: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, Fault>>) {
+    pub(super) fn ask(op: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, Fault>>) {
         let (caller, answer) = oneshot::channel();
         (Box::new(Self { op: Some(op), answer: None, caller }), answer)
     }
