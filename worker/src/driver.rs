@@ -76,22 +76,16 @@ pub struct Driver {
 #[derive(Debug, Default)]
 struct Attempt {
     spec: Option<Box<StepSpec>>,
-    preparing: Option<Preparing>,
+    preparing: Option<AbortHandle>,
     prepared: Option<Box<Prepared>>,
     refreshing: Option<AbortHandle>,
     notice: Option<Box<ResultNotice>>,
     is_being_examined: bool,
 }
 
-#[derive(Debug)]
-struct Preparing {
-    task: AbortHandle,
-    granted: watch::Sender<bool>,
-}
-
 impl Drop for Attempt {
     fn drop(&mut self) {
-        for task in self.refreshing.iter().chain(self.preparing.as_ref().map(|preparing| &preparing.task)) {
+        for task in self.refreshing.iter().chain(&self.preparing) {
             task.abort();
         }
     }
@@ -282,7 +276,7 @@ impl Driver {
                     vec![]
                 }
             },
-            SessionEvent::Heard(message) => match wire::heard(message) {
+            SessionEvent::Heard(message) => match wire::heard(*message) {
                 Ok(Heard::Fact(input)) => vec![input],
                 Ok(Heard::Offer(offer, spec)) => {
                     if self.agent.phase(offer.execution).is_none() {

@@ -52,8 +52,6 @@ pub struct Wanted {
     pub terms: Terms,
     /// What to run, if the offer said it.
     pub spec: Option<Box<StepSpec>>,
-    /// Turns true when the attempt is granted: credentials of accounts are handed out only then.
-    pub granted: watch::Receiver<bool>,
 }
 
 /// Prepares an attempt; waits for a session where it needs one.
@@ -61,7 +59,7 @@ pub struct Wanted {
 /// # Errors
 /// [`Unpreparable`] when the coordinator no longer tells what to run, or this program does not know the action.
 pub async fn prepare(host: Arc<Host>, access: Access, wanted: Wanted) -> Result<Prepared, Unpreparable> {
-    let Wanted { execution, terms, spec, granted } = wanted;
+    let Wanted { execution, terms, spec } = wanted;
     let spec = match spec {
         Some(spec) => *spec,
         None => fetch_step(access.clone(), execution).await?,
@@ -78,7 +76,7 @@ pub async fn prepare(host: Arc<Host>, access: Access, wanted: Wanted) -> Result<
         step_key: terms.step_key,
         ..ShimOrder::default()
     };
-    let needs = gather(&host, &access, execution, &spec, granted).await;
+    let needs = gather(&host, &access, execution, &spec).await;
     order.spec = Some(spec);
     let credentials = match needs {
         Ok(None) => None,
@@ -108,7 +106,6 @@ async fn gather(
     access: &Access,
     execution: ExecutionId,
     spec: &StepSpec,
-    granted: watch::Receiver<bool>,
 ) -> Result<Option<AwsNeeds>, Refusal> {
     make_folders(host, execution).map_err(|error| {
         refusal(
@@ -117,7 +114,7 @@ async fn gather(
         )
     })?;
     let files = files::lay(access, execution, &spec.files, host.home.exec(execution).work());
-    let aws = aws_needs(host, access, execution, spec, granted);
+    let aws = aws_needs(host, access, execution, spec);
     let ((), aws) = tokio::try_join!(files, aws)?;
     Ok(aws)
 }
@@ -132,7 +129,6 @@ async fn aws_needs(
     access: &Access,
     execution: ExecutionId,
     spec: &StepSpec,
-    mut granted: watch::Receiver<bool>,
 ) -> Result<Option<AwsNeeds>, Refusal> {
     let Some(aws) = &spec.aws else { return Ok(None) };
     let (source, name) = match aws.source() {
@@ -148,10 +144,6 @@ async fn aws_needs(
         }
     };
     let region = host.aws.region(aws).await?;
-    if matches!(source, CredentialSource::Account { .. }) {
-        // An error means that the attempt was dropped, and this task with it.
-        let _ = granted.wait_for(|granted| *granted).await;
-    }
     let credentials = source.patiently().await?;
     let identity = host.aws.identify(&credentials, &region, name).await?;
     credentials::check_expectations(aws, &identity)?;

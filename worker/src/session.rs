@@ -45,9 +45,9 @@ pub enum SessionEvent {
     /// A Hello is to be said: what is held?
     Greeting(oneshot::Sender<Greeting>),
     /// The session stands.
-    Opened(Link, Welcome),
+    Opened(Link, Box<Welcome>),
     /// The coordinator said something.
-    Heard(CoordinatorMessage),
+    Heard(Box<CoordinatorMessage>),
     /// The session broke.
     Closed,
 }
@@ -175,7 +175,7 @@ impl Session {
         self.outbox.clear();
         self.access.send_replace(Some(client.clone()));
         *stood = true;
-        if self.driver.send(SessionEvent::Opened(link, welcome)).await.is_err() {
+        if self.driver.send(SessionEvent::Opened(link, Box::new(welcome))).await.is_err() {
             return Broken::GivenUp;
         }
         let streams = self.send_streams(client);
@@ -238,7 +238,7 @@ impl Session {
         loop {
             match incoming.message().await {
                 Ok(Some(message)) => {
-                    if self.driver.send(SessionEvent::Heard(message)).await.is_err() {
+                    if self.driver.send(SessionEvent::Heard(Box::new(message))).await.is_err() {
                         return Broken::GivenUp;
                     }
                 }

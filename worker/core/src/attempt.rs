@@ -219,7 +219,6 @@ impl Attempt {
         match self.phase {
             Phase::Accepting | Phase::Accepted => {
                 self.granted = true;
-                effects.push(Effect::AllowCredentials(self.execution));
                 self.start_if_ready(effects);
             }
             _ => self.restate(effects),

@@ -13,8 +13,6 @@ pub enum Effect {
     Journal(Record),
     /// Get together what the attempt needs, then say [`crate::Input::Prepared`].
     Prepare(ExecutionId),
-    /// Let the preparation fetch an account's credentials: they are handed out only to a granted attempt.
-    AllowCredentials(ExecutionId),
     /// Drop what was prepared: it will not run.
     DropPreparation(ExecutionId),
     /// Start the shim. Asked for at most once per attempt, ever.

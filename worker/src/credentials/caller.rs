@@ -161,11 +161,8 @@ mod tests {
         let base =
             Credentials { access_key_id: "AKIA1".into(), secret_access_key: "s".into(), ..Credentials::default() };
         let mut keys = vec![key(&base, "r"), key(&base, "q")];
-        let changes: [fn(&mut Credentials); 3] = [
-            |c| c.access_key_id.push('x'),
-            |c| c.secret_access_key.push('x'),
-            |c| c.session_token.push('x'),
-        ];
+        let changes: [fn(&mut Credentials); 3] =
+            [|c| c.access_key_id.push('x'), |c| c.secret_access_key.push('x'), |c| c.session_token.push('x')];
         for change in changes {
             let mut other = base.clone();
             change(&mut other);

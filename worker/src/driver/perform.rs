@@ -2,11 +2,11 @@
 
 use proto::worker::{self as wire_messages, worker_message::Message as ToCoordinator};
 use shared::id::ExecutionId;
-use tokio::{sync::watch, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 use tracing::{error, warn};
 use worker_core::{Effect, Message, Record};
 
-use super::{Driver, Preparing, tasks};
+use super::{Driver, tasks};
 use crate::{
     credentials::refresh::keep_fresh,
     preparation::{CredentialSource, Wanted},
@@ -19,11 +19,6 @@ impl Driver {
         match effect {
             Effect::Journal(record) => self.append(record),
             Effect::Prepare(execution) => self.prepare(execution),
-            Effect::AllowCredentials(execution) => {
-                if let Some(preparing) = &self.attempt(execution).preparing {
-                    preparing.granted.send_replace(true);
-                }
-            }
             Effect::DropPreparation(execution) => self.drop_preparation(execution),
             Effect::Spawn(execution) => self.spawn(execution),
             Effect::Examine(execution) => self.examine(execution),
@@ -90,12 +85,10 @@ impl Driver {
 
     fn prepare(&mut self, execution: ExecutionId) {
         let Some(terms) = self.agent.terms(execution).cloned() else { return };
-        let (granted, told) = watch::channel(false);
         let spec = self.attempt(execution).spec.take();
-        let wanted = Wanted { execution, terms, spec, granted: told };
+        let wanted = Wanted { execution, terms, spec };
         let preparation = tasks::preparation(self.host.clone(), self.access.clone(), wanted, self.tasks.clone());
-        let task = tasks::abortable("preparation", preparation);
-        self.attempt(execution).preparing = Some(Preparing { task, granted });
+        self.attempt(execution).preparing = Some(tasks::abortable("preparation", preparation));
     }
 
     fn drop_preparation(&mut self, execution: ExecutionId) {

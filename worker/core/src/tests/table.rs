@@ -87,7 +87,6 @@ fn brief(effect: &Effect) -> String {
         Effect::Cancel { grace, .. } => format!("cancel within {grace:?}"),
         Effect::Stream { from, .. } => format!("stream from {from}"),
         Effect::Prepare(_) => "prepare".into(),
-        Effect::AllowCredentials(_) => "allow credentials".into(),
         Effect::DropPreparation(_) => "drop preparation".into(),
         Effect::Spawn(_) => "SPAWN".into(),
         Effect::Examine(_) => "examine".into(),
