@@ -26,7 +26,13 @@ use self::{
     routes::{Route, Routes},
     watchers::Watchers,
 };
-use crate::{clock, drain::Drain, prepare::Preparer, registry, store::{self, Store, Stored}};
+use crate::{
+    clock,
+    drain::Drain,
+    prepare::Preparer,
+    registry,
+    store::{self, Store, Stored},
+};
 
 mod commit;
 mod perform;
@@ -63,10 +69,13 @@ pub struct Parts {
     pub shutdown: Shutdown,
 }
 
+/// A look at the core.
+type Look = Box<dyn FnOnce(&Coordinator, Mono) + Send>;
+
 pub(crate) enum Command {
     Input(Box<Input>, Option<Also>, oneshot::Sender<Result<(), Fault>>),
     Hello(Box<Hello>, Route, oneshot::Sender<Result<SessionEpoch, Fault>>),
-    View(Box<dyn FnOnce(&Coordinator, Mono) + Send>),
+    View(Look),
     /// The store refused a commit: what the core believes is not what is stored.
     Diverged(Fault),
 }
@@ -166,11 +175,7 @@ fn stopping() -> Fault {
 }
 
 /// Everything of the store that the core folds.
-async fn recover(
-    store: &Store,
-    patience: Patience,
-    now: Mono,
-) -> Result<(Coordinator, Decision), Fault> {
+async fn recover(store: &Store, patience: Patience, now: Mono) -> Result<(Coordinator, Decision), Fault> {
     store
         .read(move |connection| {
             let workers = worker_records(connection)?;
@@ -275,12 +280,7 @@ impl Engine {
         }
     }
 
-    async fn open_session(
-        &mut self,
-        hello: Hello,
-        route: Route,
-        reply: oneshot::Sender<Result<SessionEpoch, Fault>>,
-    ) {
+    async fn open_session(&mut self, hello: Hello, route: Route, reply: oneshot::Sender<Result<SessionEpoch, Fault>>) {
         let worker = hello.worker;
         let decision = self.core.handle(self.now(), Input::SessionOpened(hello));
         let epoch = decision.actions.iter().find_map(|action| match action {
@@ -334,12 +334,7 @@ impl Engine {
     }
 
     /// Decisions are committed in the order in which they were made.
-    async fn commit(
-        &self,
-        decision: Decision,
-        also: Option<Also>,
-        reply: Option<oneshot::Sender<Result<(), Fault>>>,
-    ) {
+    async fn commit(&self, decision: Decision, also: Option<Also>, reply: Option<oneshot::Sender<Result<(), Fault>>>) {
         if self.commits.send(Commit { belief: self.belief, decision, also, reply }).await.is_err() {
             tracing::error!("the committer has ended");
         }

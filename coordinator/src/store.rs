@@ -69,7 +69,7 @@ impl Store {
         &self,
         op: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let (job, answer) = Question::new(op);
+        let (job, answer) = Question::ask(op);
         self.threads.writes.send(job).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
@@ -82,7 +82,7 @@ impl Store {
         &self,
         op: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let (job, answer) = Question::new(op);
+        let (job, answer) = Question::ask(op);
         self.threads.reads.send(job).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
@@ -120,7 +120,7 @@ fn ask<T: Send + 'static>(
     queue: &mpsc::Sender<Box<dyn Job>>,
     op: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    let (job, answer) = Question::new(op);
+    let (job, answer) = Question::ask(op);
     queue.blocking_send(job).map_err(|_| closed())?;
     answer.blocking_recv().map_err(|_: oneshot::error::RecvError| closed())?
 }

@@ -16,10 +16,14 @@ const MAX_LEN: usize = 4096;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NotAJoinString {
     /// Wrong beginning.
-    #[error("This is not a join string: it does not begin with LSJ1. Paste the whole string that `longshore worker invite` printed.")]
+    #[error(
+        "This is not a join string: it does not begin with LSJ1. Paste the whole string that `longshore worker invite` printed."
+    )]
     Prefix,
     /// The checksum differs, or letters are not of the alphabet.
-    #[error("The join string is damaged (its checksum does not match): a character is missing or was changed. Copy it again.")]
+    #[error(
+        "The join string is damaged (its checksum does not match): a character is missing or was changed. Copy it again."
+    )]
     Damaged,
     /// Longer than any join string.
     #[error("This is not a join string: it is longer than 4096 characters.")]

@@ -61,12 +61,6 @@ impl Outcome {
     /// No process was started, for a reason that a person must mend.
     #[must_use]
     pub fn refused(reason: &str, detail: impl Into<String>) -> Self {
-        Self {
-            kind: OutcomeKind::Failed,
-            exit_code: None,
-            signal: None,
-            reason: reason.into(),
-            detail: detail.into(),
-        }
+        Self { kind: OutcomeKind::Failed, exit_code: None, signal: None, reason: reason.into(), detail: detail.into() }
     }
 }

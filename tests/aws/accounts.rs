@@ -9,7 +9,8 @@ fn an_account_is_tested_from_the_coordinator_and_from_a_worker() -> Result<()> {
     let key = world.deployer("shop")?;
     world.account("shop", &key)?;
     let host = world.ec2_host("one", "default")?;
-    for (from, asked_from) in [(&[][..], "coordinator"), (&["--pool", "default"], "one"), (&["--worker", "one"], "one")] {
+    for (from, asked_from) in [(&[][..], "coordinator"), (&["--pool", "default"], "one"), (&["--worker", "one"], "one")]
+    {
         let test = world.cli().json(&[&["account", "test", "shop"], from].concat())?;
         let text = test.to_string();
         assert!(text.contains("arn:aws:iam::123456789012:user/shop"), "{test:#}");
@@ -53,7 +54,8 @@ fn an_unknown_access_key_is_told_from_a_wrong_secret() -> Result<()> {
 #[test]
 fn a_key_of_the_wrong_shape_is_refused_and_nothing_is_saved() -> Result<()> {
     let world = World::start()?;
-    for (id, hint) in [("ASIAIOSFODNN7EXAMPLE", "ASIA"), ("AKIA", "AKIA"), ("a-secret-key-in-the-wrong-place", "AKIA")] {
+    for (id, hint) in [("ASIAIOSFODNN7EXAMPLE", "ASIA"), ("AKIA", "AKIA"), ("a-secret-key-in-the-wrong-place", "AKIA")]
+    {
         let key = AccessKey { id: id.into(), secret: "x".repeat(40), session_token: None, expiration: None };
         let answer = save_and_test(&world, "bad", &key)?;
         assert_eq!(answer.code, 2, "{answer}");
@@ -68,7 +70,8 @@ fn a_key_of_the_wrong_shape_is_refused_and_nothing_is_saved() -> Result<()> {
 fn aws_that_cannot_be_reached_is_not_a_wrong_key() -> Result<()> {
     let nowhere = format!("http://127.0.0.1:{}", tests::port::free_port());
     let world = World::without_aws_but(|settings| settings.aws_endpoint_url = Some(nowhere.clone()))?;
-    let key = AccessKey { id: "AKIAIOSFODNN7EXAMPLE".into(), secret: "x".repeat(40), session_token: None, expiration: None };
+    let key =
+        AccessKey { id: "AKIAIOSFODNN7EXAMPLE".into(), secret: "x".repeat(40), session_token: None, expiration: None };
     let answer = save_and_test(&world, "far", &key)?;
     assert_eq!(answer.code, 1, "{answer}");
     assert!(answer.stderr.contains(&nowhere), "it names where AWS was sought: {answer}");

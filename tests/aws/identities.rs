@@ -39,7 +39,8 @@ fn what_somebody_left_in_the_agents_environment_does_not_reach_a_step() -> Resul
         ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/stale"),
         ("AWS_CONFIG_FILE", "/stale/config"),
     ];
-    host.host.settings_mut().env = stale.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    host.host.settings_mut().env =
+        stale.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     world.bring_up(&mut host.host, "default")?;
     let script = format!("env | grep '^AWS_' | sort; {CALLER}");
 
@@ -78,7 +79,10 @@ fn an_account_that_resolves_nowhere_fails_and_never_takes_the_workers_role() -> 
     let answer = world.cli().run(&["deploy", "shop", "--environment", "production"])?;
     assert_eq!(answer.code, 1, "{answer}");
     let said = format!("{}{}", answer.stdout, answer.stderr);
-    assert!(said.contains("AWS Account") && said.contains("production"), "it names the variable and the scope: {answer}");
+    assert!(
+        said.contains("AWS Account") && said.contains("production"),
+        "it names the variable and the scope: {answer}"
+    );
     assert!(!ran.exists(), "the script did not start");
     assert!(!said.contains("assumed-role"), "{answer}");
     drop(host);
@@ -127,7 +131,9 @@ fn a_worker_without_a_usable_role_says_which_way_it_is_unusable() -> Result<()> 
         world.bring_up(&mut host.host, name)?;
         let answer = run(&world, &["--pool", name, "--worker-role", "--region", "eu-west-1"], "touch ran")?;
         assert_eq!(answer.code, 1, "{name}: {answer}");
-        sentences.push(answer.stdout.lines().find(|line| line.to_lowercase().contains("role")).unwrap_or_default().to_owned());
+        sentences.push(
+            answer.stdout.lines().find(|line| line.to_lowercase().contains("role")).unwrap_or_default().to_owned(),
+        );
     }
     let mut different = sentences.clone();
     different.sort();

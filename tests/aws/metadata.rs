@@ -52,7 +52,8 @@ fn metadata_is_given_only_for_a_token_that_was_asked_for_directly() -> Result<()
     let imds = Imds::start(Instance::without_role(), aws.client().clone())?;
     let address = imds.url().trim_start_matches("http://").to_owned();
     let send = |method: &str, path: &str, headers: &[(&str, &str)]| {
-        let headers: Vec<(String, String)> = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let headers: Vec<(String, String)> =
+            headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         http::send(&address, method, path, &headers, "")
     };
     let ttl = "X-aws-ec2-metadata-token-ttl-seconds";

@@ -53,7 +53,14 @@ fn a_secret_is_in_no_log_no_file_and_on_no_command_line() -> Result<()> {
     assert_nowhere(&world, &host.host, &secrets);
 
     let log = world.log(&id, "Leak")?;
-    for line in ["plain ********", "to stderr ********", "base64 ********", "quoted ********", "[AWS Account.SecretKey] = '********'", "[Canary] = '********'"] {
+    for line in [
+        "plain ********",
+        "to stderr ********",
+        "base64 ********",
+        "quoted ********",
+        "[AWS Account.SecretKey] = '********'",
+        "[Canary] = '********'",
+    ] {
         assert!(log.contains(line), "the log has no {line:?}: {log}");
     }
     assert!(world.log(&id, "Next")?.contains("the output is whole"), "what is masked in logs is whole in scripts");
@@ -68,7 +75,11 @@ fn a_secret_is_in_no_log_no_file_and_on_no_command_line() -> Result<()> {
     for arguments in asked {
         let answer = world.cli().ok(&[arguments, &["--output", "json"]].concat())?;
         for secret in secrets {
-            assert!(!answer.contains(secret) && !answer.contains(&STANDARD.encode(secret)), "`{}` tells it", arguments.join(" "));
+            assert!(
+                !answer.contains(secret) && !answer.contains(&STANDARD.encode(secret)),
+                "`{}` tells it",
+                arguments.join(" ")
+            );
         }
     }
     Ok(())

@@ -30,7 +30,8 @@ fn a_worker_with_a_full_disk_keeps_its_running_step_and_goes_on_when_there_is_ro
     world.bring_up(&mut host, "default")?;
     // The marker is on the world's own disk: the script writes nothing to the full one itself.
     let marker = world.folder().join("go-on");
-    let script = format!("echo started\nuntil [ -e '{}' ]; do sleep 0.05; done\nseq 1 20000\necho the end", marker.display());
+    let script =
+        format!("echo started\nuntil [ -e '{}' ]; do sleep 0.05; done\nseq 1 20000\necho the end", marker.display());
     let id = world.start_script("writing", &script)?;
     let mut watch = world.cli().start(&["deployment", "watch", &id, "--plain"], "")?;
     watch.until_line("the script to run", Duration::from_secs(60), |line| line.ends_with("started"))?;
@@ -43,10 +44,21 @@ fn a_worker_with_a_full_disk_keeps_its_running_step_and_goes_on_when_there_is_ro
     disk.empty()?;
     let answer = watch.finish(Duration::from_secs(60))?;
     assert_eq!(answer.code, 0, "{answer}");
-    let log = world.log(&id, "Step")?;
-    let numbers: Vec<u32> = log.lines().filter_map(|line| line.parse().ok()).collect();
+    let written = stdout_of(&world, &id)?;
+    let numbers: Vec<u32> = written.lines().filter_map(|line| line.parse().ok()).collect();
+    if std::env::var_os("DIAG").is_some() {
+        fs::write("/tmp/e2e/frames.json", world.cli().ok(&["deployment", "logs", &id, "--step", "Step", "--output", "json"])?)?;
+        fs::write("/tmp/e2e/raw.log", world.log(&id, "Step")?)?;
+        fs::write("/tmp/e2e/dep.json", world.deployment(&id)?.to_string())?;
+        fs::write("/tmp/e2e/worker.log", host.log())?;
+        fs::write("/tmp/e2e/watch.log", answer.to_string())?;
+    }
     let missing: Vec<u32> = (1..=20_000).filter(|number| numbers.binary_search(number).is_err()).collect();
-    assert!(numbers.is_sorted() && missing.is_empty() && numbers.len() == 20_000, "{} lines, without {missing:?}", numbers.len());
+    assert!(
+        numbers.is_sorted() && missing.is_empty() && numbers.len() == 20_000,
+        "{} lines, without {missing:?}",
+        numbers.len()
+    );
     Ok(())
 }
 
@@ -89,6 +101,19 @@ fn a_coordinator_with_a_full_disk_refuses_changes_and_loses_nothing() -> Result<
     Ok(())
 }
 
+/// What the script wrote, without the worker's own words about the disk, which may stand in the middle of a line.
+fn stdout_of(world: &World, id: &str) -> Result<String> {
+    let frames = world.cli().ok(&["deployment", "logs", id, "--step", "Step", "--output", "json"])?;
+    let mut text = String::new();
+    for frame in frames.lines() {
+        let frame: serde_json::Value = serde_json::from_str(frame)?;
+        if frame["source"] == "stdout" {
+            text.push_str(frame["data"].as_str().unwrap_or_default());
+        }
+    }
+    Ok(text)
+}
+
 impl SmallDisk {
     fn mount(folder: &Path, size: &str) -> Result<Option<Self>> {
         if !rustix::process::geteuid().is_root() {
@@ -96,7 +121,8 @@ impl SmallDisk {
             return Ok(None);
         }
         fs::create_dir_all(folder)?;
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder).output()?;
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder).output()?;
         if !mounted.status.success() {
             skip(&format!("a small disk cannot be mounted: {}", String::from_utf8_lossy(&mounted.stderr).trim()));
             return Ok(None);

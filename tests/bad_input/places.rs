@@ -74,7 +74,10 @@ fn a_coordinator_that_is_not_there_is_named() -> Result<()> {
     let token = fs::read_to_string(world.coordinator().token_file())?;
     let elsewhere = world.cli().with_env("LONGSHORE_COORDINATOR", &address).with_env("LONGSHORE_TOKEN", token.trim());
     let answer = elsewhere.refused(3, &["pool", "list"])?;
-    assert!(answer.stderr.contains(address.trim_start_matches("https://")) && answer.stderr.contains("refused"), "{answer}");
+    assert!(
+        answer.stderr.contains(address.trim_start_matches("https://")) && answer.stderr.contains("Nothing listens"),
+        "{answer}"
+    );
     let answer = world.cli().with_env("LONGSHORE_TOKEN", "lst_nobody_nothing_0").refused(4, &["pool", "list"])?;
     assert!(!answer.stderr.contains("lst_nobody_nothing_0"), "a token is a secret: {answer}");
     Ok(())
@@ -82,7 +85,8 @@ fn a_coordinator_that_is_not_there_is_named() -> Result<()> {
 
 fn serve_to_its_end(settings: &Settings) -> Result<(i32, String)> {
     let folder = world::folder()?;
-    let mut process = Process::start("a coordinator that cannot", &mut settings.command()?, &folder.path().join("log"))?;
+    let mut process =
+        Process::start("a coordinator that cannot", &mut settings.command()?, &folder.path().join("log"))?;
     let status = process.wait(Duration::from_secs(30))?;
     Ok((status.code().unwrap_or(-1), process.log()))
 }
@@ -90,7 +94,11 @@ fn serve_to_its_end(settings: &Settings) -> Result<(i32, String)> {
 fn store_file(world: &World) -> Result<std::path::PathBuf> {
     let entries = fs::read_dir(world.coordinator().data_dir())?.filter_map(Result::ok).map(|entry| entry.path());
     let is_store = |path: &std::path::PathBuf| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3"));
-    entries.into_iter().filter(|path| path.is_file()).find(is_store).context("there is no SQLite file in the data folder")
+    entries
+        .into_iter()
+        .filter(|path| path.is_file())
+        .find(is_store)
+        .context("there is no SQLite file in the data folder")
 }
 
 /// Any SQLite that is not ours: the one inside Python.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use tests::{World, WorkerHost, until};
+use tests::{WorkerHost, World, until};
 
 /// One coordinator and one host for all of them: each must leave both fit for the next.
 #[test]
@@ -26,7 +26,10 @@ fn a_script_that_behaves_badly_harms_nobody_but_itself() -> Result<()> {
 fn a_step_can_be_cancelled_and_nothing_of_it_is_left() -> Result<()> {
     let world = World::without_aws()?;
     let host = world.host("one")?;
-    let id = world.start_script("endless", "trap '' TERM\necho started\n(trap '' TERM; sleep 1000) &\nsleep 1000 & wait; wait; sleep 1000")?;
+    let id = world.start_script(
+        "endless",
+        "trap '' TERM\necho started\n(trap '' TERM; sleep 1000) &\nsleep 1000 & wait; wait; sleep 1000",
+    )?;
     let mut watch = world.cli().start(&["deployment", "watch", &id, "--plain"], "")?;
     watch.until_line("the script to run", Duration::from_secs(60), |line| line.ends_with("started"))?;
     world.cli().ok(&["deployment", "cancel", &id, "--reason", "enough"])?;
@@ -68,13 +71,17 @@ fn prints_nul_bytes(world: &World) -> Result<()> {
 
 fn closes_its_output_early(world: &World) -> Result<()> {
     let deployment = world.run_script("closing", "echo before; exec >&- 2>&-; sleep 0.3; echo unheard; exit 3")?;
-    ensure!(deployment["steps"][0]["attempts"][0]["exit_code"] == 3, "its exit code is known all the same: {deployment:#}");
+    ensure!(
+        deployment["steps"][0]["attempts"][0]["exit_code"] == 3,
+        "its exit code is known all the same: {deployment:#}"
+    );
     ensure!(world.log(id(&deployment)?, "Step")?.contains("before\n"), "{deployment:#}");
     Ok(())
 }
 
 fn leaves_a_daemon_behind(world: &World, host: &WorkerHost) -> Result<()> {
-    let deployment = world.run_script("daemon", "setsid -f bash -c 'while true; do echo still here; sleep 0.05; done'\necho done")?;
+    let deployment = world
+        .run_script("daemon", "setsid -f bash -c 'while true; do echo still here; sleep 0.05; done'\necho done")?;
     ensure!(deployment["state"] == "succeeded", "{deployment:#}");
     until("the daemon to be gone", Duration::from_secs(10), || Ok(host.steps().is_empty().then_some(())))?;
     ensure!(world.log(id(&deployment)?, "Step")?.contains("done\n"));

@@ -56,7 +56,9 @@ impl Admin {
 
     pub(crate) async fn apply(&self, project: Project) -> Result<()> {
         let request = wire::ApplyProjectRequest { project: Some(project), validate_only: false };
-        ProjectServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone()).apply_project(request).await?;
+        ProjectServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+            .apply_project(request)
+            .await?;
         Ok(())
     }
 
@@ -73,14 +75,18 @@ impl Admin {
     }
 
     pub(crate) async fn deploy(&self, project: &str) -> Result<String> {
-        let request =
-            wire::CreateDeploymentRequest { project: project.into(), environment: "bench".into(), ..Default::default() };
+        let request = wire::CreateDeploymentRequest {
+            project: project.into(),
+            environment: "bench".into(),
+            ..Default::default()
+        };
         Ok(self.deployments().create_deployment(request).await?.into_inner().id)
     }
 
     /// One ad-hoc `true`.
     pub(crate) async fn run_true(&self) -> Result<String> {
-        let request = wire::RunCommandRequest { pool: "default".into(), script: Some(bash("true")), ..Default::default() };
+        let request =
+            wire::RunCommandRequest { pool: "default".into(), script: Some(bash("true")), ..Default::default() };
         Ok(self.deployments().run_command(request).await?.into_inner().id)
     }
 

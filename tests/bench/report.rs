@@ -33,7 +33,9 @@ impl Report {
 
     pub(crate) fn print(&self) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        println!("\n{cores} cores, release build, coordinator durable (SQLite WAL, synchronous=FULL), TLS 1.3 on loopback\n");
+        println!(
+            "\n{cores} cores, release build, coordinator durable (SQLite WAL, synchronous=FULL), TLS 1.3 on loopback\n"
+        );
         println!("{:<52} {:>22} {:>30} {:>7}   aim", "what", "measured", "raw limit of this run", "ratio");
         for line in &self.0 {
             let ratio = line.ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));

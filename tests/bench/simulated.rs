@@ -152,5 +152,12 @@ fn result(execution_id: String) -> wire::ResultNotice {
         reason: "EXIT_ZERO".into(),
         detail: String::new(),
     };
-    wire::ResultNotice { execution_id, outcome: Some(outcome), final_seq: 0, digest: vec![0; 32], outputs: Vec::new(), identity: None }
+    wire::ResultNotice {
+        execution_id,
+        outcome: Some(outcome),
+        final_seq: 0,
+        digest: vec![0; 32],
+        outputs: Vec::new(),
+        identity: None,
+    }
 }

@@ -3,8 +3,7 @@
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 use tests::{
-    AccessKey, Cli, Coordinator, Emulator, Imds, Instance, WorkerHost,
-    coordinator, worker_host,
+    AccessKey, Cli, Coordinator, Emulator, Imds, Instance, WorkerHost, coordinator, worker_host,
     world::{self, EVERYTHING},
 };
 
@@ -30,7 +29,8 @@ pub(crate) struct Cast {
 
 impl Cast {
     pub(crate) fn assemble(stage: &mut Stage) -> Result<Self> {
-        stage.heading("Real parts: an AWS emulator that verifies signatures, policies and trust, and two EC2 instances");
+        stage
+            .heading("Real parts: an AWS emulator that verifies signatures, policies and trust, and two EC2 instances");
         let folder = world::folder()?;
         let aws = Emulator::start(folder.path())?;
         let client = aws.client();
@@ -40,7 +40,11 @@ impl Cast {
         for role in [BUILD_ROLE, DEPLOY_ROLE] {
             client.create_instance_role(role, EVERYTHING)?;
             let imds = Imds::start(Instance::with_role(role), client.clone())?;
-            stage.say(&format!("instance {} with the role {role}; its metadata is at {}", imds.instance().id, imds.url()));
+            stage.say(&format!(
+                "instance {} with the role {role}; its metadata is at {}",
+                imds.instance().id,
+                imds.url()
+            ));
             instances.push(imds);
         }
         stage.say(&format!("AWS is at {}; its user `shop` has the access key {}", client.url(), key.id));

@@ -1,6 +1,10 @@
 //! What is shown: headings, commands with their output, and checks.
 
-use std::{io::IsTerminal, process::ExitCode, time::{Duration, Instant}};
+use std::{
+    io::IsTerminal,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use tests::Cli;
@@ -42,7 +46,13 @@ impl Stage {
         let answer = cli.run_with_input(arguments, input)?;
         self.show(&answer.stderr);
         self.show(&answer.stdout);
-        ensure!(answer.code == 0, "`longshore {}` ended with exit code {}: {}", arguments.join(" "), answer.code, answer.stderr.trim());
+        ensure!(
+            answer.code == 0,
+            "`longshore {}` ended with exit code {}: {}",
+            arguments.join(" "),
+            answer.code,
+            answer.stderr.trim()
+        );
         Ok(answer.stdout)
     }
 
@@ -71,7 +81,11 @@ impl Stage {
 
     /// Checks a promise.
     pub(crate) fn check(&mut self, promise: &str, expected: &str, seen: &str) {
-        if expected == seen { self.pass(promise) } else { self.fail(promise, &format!("expected {expected}, saw {seen}")) }
+        if expected == seen {
+            self.pass(promise)
+        } else {
+            self.fail(promise, &format!("expected {expected}, saw {seen}"))
+        }
     }
 
     /// Checks a promise by a fact; `seen` is told when it does not hold.
@@ -96,7 +110,12 @@ impl Stage {
             self.say(&format!("{} all {} checks passed in {seconds} s", self.paint("32", "✓"), self.passed));
             return ExitCode::SUCCESS;
         }
-        self.say(&format!("{} {} of {} checks failed in {seconds} s:", self.paint("31", "✗"), self.failed.len(), self.failed.len() + self.passed));
+        self.say(&format!(
+            "{} {} of {} checks failed in {seconds} s:",
+            self.paint("31", "✗"),
+            self.failed.len(),
+            self.failed.len() + self.passed
+        ));
         for promise in &self.failed {
             self.say(&format!("  {promise}"));
         }

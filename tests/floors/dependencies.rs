@@ -19,8 +19,19 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// Packages that decide: what they may not contain, not even through something else.
 const PURE: &[&str] = &["shared", "coordinator-core", "worker-core"];
-const IMPURE: &[&str] =
-    &["tokio", "tonic", "hyper", "rusqlite", "rustls", "aws-config", "rustix", "mio", "socket2", "rand", "tracing-subscriber"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "tonic",
+    "hyper",
+    "rusqlite",
+    "rustls",
+    "aws-config",
+    "rustix",
+    "mio",
+    "socket2",
+    "rand",
+    "tracing-subscriber",
+];
 
 #[test]
 fn no_package_names_one_beside_or_above_it() {
@@ -47,7 +58,10 @@ fn what_decides_has_no_clock_disk_or_network_in_it() {
     for name in PURE {
         let below = tree::everything_below(name);
         for impure in IMPURE {
-            assert!(!below.contains(*impure), "{name} contains {impure}: what decides takes facts and answers wishes, nothing else");
+            assert!(
+                !below.contains(*impure),
+                "{name} contains {impure}: what decides takes facts and answers wishes, nothing else"
+            );
         }
     }
 }
@@ -57,6 +71,9 @@ fn one_library_does_all_cryptography() {
     let names: BTreeSet<String> = tree::foreign().into_iter().map(|package| package.name).collect();
     assert!(names.contains("aws-lc-rs"), "aws-lc-rs is the one we use");
     for other in ["ring", "openssl", "openssl-sys", "native-tls", "boring", "mbedtls", "rustls-pemfile"] {
-        assert!(!names.contains(other), "{other} came in; `cargo tree -i {other}` says through what. aws-lc-rs is the one we use");
+        assert!(
+            !names.contains(other),
+            "{other} came in; `cargo tree -i {other}` says through what. aws-lc-rs is the one we use"
+        );
     }
 }

@@ -40,7 +40,8 @@ pub(crate) fn everything_below(name: &str) -> BTreeSet<String> {
 ///
 /// `cargo metadata` would also list what optional features might bring; `cargo tree` knows which are on.
 pub(crate) fn foreign() -> BTreeSet<Package> {
-    let tree = cargo(&["tree", "--workspace", "--edges", "normal,build,dev", "--prefix", "none", "--format", "{p}\t{l}"]);
+    let tree =
+        cargo(&["tree", "--workspace", "--edges", "normal,build,dev", "--prefix", "none", "--format", "{p}\t{l}"]);
     tree.lines().filter(|line| !line.contains("(/")).filter_map(package).collect()
 }
 

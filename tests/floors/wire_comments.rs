@@ -30,7 +30,11 @@ fn every_call_says_who_may_make_it_and_whether_it_may_be_repeated() {
         }
     }
     assert!(calls > 40, "only {calls} calls were found: the check looks in the wrong place");
-    assert!(silent.is_empty(), "these calls do not say who may make them, or whether repeating is safe:\n{}", silent.join("\n"));
+    assert!(
+        silent.is_empty(),
+        "these calls do not say who may make them, or whether repeating is safe:\n{}",
+        silent.join("\n")
+    );
 }
 
 fn proto_files(folder: &Path) -> Vec<PathBuf> {

@@ -22,9 +22,9 @@ impl Counting {
     /// Starts one, and waits until it is in the middle.
     pub(crate) fn in_the_middle(world: &World) -> Result<Self> {
         let counting = Self::started(world)?;
-        counting.watch(world)?.until_line("the middle", Duration::from_secs(60), |line| {
-            line.ends_with(&format!("line {MIDDLE}"))
-        })?;
+        counting
+            .watch(world)?
+            .until_line("the middle", Duration::from_secs(60), |line| line.ends_with(&format!("line {MIDDLE}")))?;
         Ok(counting)
     }
 
@@ -60,8 +60,14 @@ impl Counting {
         ensure!(deployment["state"] == "succeeded", "it did not succeed: {deployment:#}");
         let attempts = deployment["steps"][0]["attempts"].as_array().map_or(0, Vec::len);
         ensure!(attempts == 1, "{attempts} attempts: {deployment:#}");
-        ensure!(deployment["steps"][0]["attempts"][0]["log_complete"] == true, "the log is not complete: {deployment:#}");
-        ensure!(deployment["steps"][0]["outputs"][0]["value"] == LINES.to_string().as_str(), "the output is lost: {deployment:#}");
+        ensure!(
+            deployment["steps"][0]["attempts"][0]["log_complete"] == true,
+            "the log is not complete: {deployment:#}"
+        );
+        ensure!(
+            deployment["steps"][0]["outputs"][0]["value"] == LINES.to_string().as_str(),
+            "the output is lost: {deployment:#}"
+        );
         ensure!(self.effects() == expected, "it ran more or less than once: {:?}", self.effects());
         let logged = self.logged(world)?;
         ensure!(logged == expected, "the log has {} lines: {logged:?}", logged.len());

@@ -86,7 +86,17 @@ fn a_killed_shim_leaves_a_question_and_a_person_answers_it() -> Result<()> {
     let happened = counting.is_a_true_beginning(&world)?;
 
     let id = counting.id.as_str();
-    world.cli().ok(&["deployment", "resolve", id, "--step", "Step", "--as", "failed", "--reason", "its shim was killed"])?;
+    world.cli().ok(&[
+        "deployment",
+        "resolve",
+        id,
+        "--step",
+        "Step",
+        "--as",
+        "failed",
+        "--reason",
+        "its shim was killed",
+    ])?;
     let deployment = world.ended(id)?;
     assert_eq!(deployment["state"], "failed", "{deployment:#}");
     assert_eq!(counting.effects().len(), happened, "nothing ran again");

@@ -24,7 +24,10 @@ fn a_join_string_is_good_once() -> Result<()> {
     // The worker is told nothing of why; the admin is.
     let audit = world.cli().json(&["audit", "list"])?;
     let refusals: Vec<&Value> = events(&audit).iter().filter(|event| event["allowed"] == false).collect();
-    assert!(refusals.iter().any(|event| event["detail"].as_str().is_some_and(|detail| detail.contains("used"))), "{audit:#}");
+    assert!(
+        refusals.iter().any(|event| event["detail"].as_str().is_some_and(|detail| detail.contains("used"))),
+        "{audit:#}"
+    );
     Ok(())
 }
 
@@ -69,7 +72,10 @@ fn a_join_string_does_not_hand_its_secret_to_another_coordinator() -> Result<()>
     tampered.urls = elsewhere.urls;
     let answer = world.plain_host("one")?.join(&join_string::encode(&tampered))?;
     assert_ne!(answer.code, 0, "{answer}");
-    assert!(answer.stderr.contains("trust") || answer.stderr.contains("pin") || answer.stderr.contains("authority"), "{answer}");
+    assert!(
+        answer.stderr.contains("trust") || answer.stderr.contains("pin") || answer.stderr.contains("authority"),
+        "{answer}"
+    );
     let audit = other.cli().json(&["audit", "list"])?;
     assert!(!events(&audit).iter().any(|event| event["action"] == "worker.join"), "it was never asked: {audit:#}");
     let answer = world.plain_host("two")?.join(&string)?;

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tests::{
-    HostNetwork, Imds, Instance, WorkerHost, World,
-    network::Bridge,
-    skip, until, worker_host,
-    world::EVERYTHING,
+    HostNetwork, Imds, Instance, WorkerHost, World, network::Bridge, skip, until, worker_host, world::EVERYTHING,
 };
 
 use crate::counting::Counting;
@@ -33,7 +30,8 @@ fn two_hosts_find_their_own_role_at_the_real_address_and_outlive_a_pulled_cable(
     let first = remote_host(&world, &bridge, "first", "default")?;
     let second = remote_host(&world, &bridge, "second", "second")?;
     for (pool, remote) in [("default", &first), ("second", &second)] {
-        let ask = ["run", "--pool", pool, "--worker-role", "--", "aws", "sts", "get-caller-identity", "--output", "text"];
+        let ask =
+            ["run", "--pool", pool, "--worker-role", "--", "aws", "sts", "get-caller-identity", "--output", "text"];
         let said = world.cli().ok(&ask)?;
         let role = format!("assumed-role/{}-role/{}", remote.host.name(), remote.imds.instance().id);
         assert!(said.contains(&role), "{said}");

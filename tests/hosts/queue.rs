@@ -44,7 +44,9 @@ fn a_busy_worker_and_a_held_lock_are_named() -> Result<()> {
     queue_reason(&world, &second, 0, "busy")?;
 
     let locked = |name: &str| {
-        format!("project: {name}\nsteps:\n  - name: Step\n    locks: [database]\n    script: {{ shell: bash, body: \"{wait}\" }}\n")
+        format!(
+            "project: {name}\nsteps:\n  - name: Step\n    locks: [database]\n    script: {{ shell: bash, body: \"{wait}\" }}\n"
+        )
     };
     let mut other = world.plain_host("two")?;
     world.bring_up(&mut other, "default")?;
@@ -113,7 +115,8 @@ steps:
     world.cli().ok(&["environment", "create", "nowhere"])?;
     world.apply("order", &yaml)?;
     let deployment = world.ended(&world.start_deployment("order")?)?;
-    let states: Vec<&str> = (0..6).map(|step| deployment["steps"][step]["state"].as_str().unwrap_or_default()).collect();
+    let states: Vec<&str> =
+        (0..6).map(|step| deployment["steps"][step]["state"].as_str().unwrap_or_default()).collect();
     assert_eq!(states, ["succeeded", "failed", "skipped", "succeeded", "succeeded", "skipped"], "{deployment:#}");
     assert_eq!(deployment["steps"][0]["attempts"].as_array().map(Vec::len), Some(3), "{deployment:#}");
     assert_eq!(deployment["steps"][1]["attempts"][0]["exit_code"], 7, "{deployment:#}");

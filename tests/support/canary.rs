@@ -1,6 +1,9 @@
 //! Looks for secrets where none may be: in files, and on command lines that every user of a machine can read.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 

@@ -114,7 +114,8 @@ impl Cli {
     /// When it fails or its data is not JSON.
     pub fn json(&self, arguments: &[&str]) -> Result<Value> {
         let text = self.ok(&[arguments, &["--output", "json"]].concat())?;
-        serde_json::from_str(&text).with_context(|| format!("`longshore {}` did not answer JSON: {text}", arguments.join(" ")))
+        serde_json::from_str(&text)
+            .with_context(|| format!("`longshore {}` did not answer JSON: {text}", arguments.join(" ")))
     }
 
     /// Starts a command that is to be followed.

@@ -1,11 +1,6 @@
 //! The AWS of the tests: an emulator that verifies signatures, policies, trust and expiry, and whose stacks really fail.
 
-use std::{
-    fmt,
-    path::Path,
-    process::Command,
-    time::Duration,
-};
+use std::{fmt, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
@@ -167,7 +162,8 @@ impl Client {
         let arn = format!("arn:aws:iam::{ACCOUNT}:role/{role}");
         let seconds = duration.as_secs().to_string();
         let ec2 = self.ec2.as_ref().context("the emulator is not set up")?;
-        let parameters = [("RoleArn", arn.as_str()), ("RoleSessionName", instance), ("DurationSeconds", seconds.as_str())];
+        let parameters =
+            [("RoleArn", arn.as_str()), ("RoleSessionName", instance), ("DurationSeconds", seconds.as_str())];
         let answer = self.call(ec2, "sts", "AssumeRole", &parameters)?;
         Ok(AccessKey {
             id: element(&answer, "AccessKeyId")?,

@@ -103,14 +103,8 @@ impl Imds {
     /// # Errors
     /// When the listener has no address.
     pub fn start_on(listener: TcpListener, instance: Instance, aws: Client) -> Result<Self> {
-        let state = State {
-            instance,
-            mode: Mode::Normal,
-            aws,
-            tokens: BTreeMap::new(),
-            session: None,
-            requests: Vec::new(),
-        };
+        let state =
+            State { instance, mode: Mode::Normal, aws, tokens: BTreeMap::new(), session: None, requests: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         let server = Server::start(listener, move |request| lock(&shared).answer(request))?;

@@ -10,7 +10,14 @@ use crate::emulator::AccessKey;
 
 /// The headers of a signed request.
 #[must_use]
-pub fn sign(key: &AccessKey, service: &str, region: &str, host: &str, body: &str, now: Timestamp) -> Vec<(String, String)> {
+pub fn sign(
+    key: &AccessKey,
+    service: &str,
+    region: &str,
+    host: &str,
+    body: &str,
+    now: Timestamp,
+) -> Vec<(String, String)> {
     let time = now.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
     let day = &time[..8];
     let mut headers = vec![
@@ -39,7 +46,9 @@ pub fn sign(key: &AccessKey, service: &str, region: &str, host: &str, body: &str
 }
 
 fn signing_key(secret: &str, day: &str, region: &str, service: &str) -> Vec<u8> {
-    [day, region, service, "aws4_request"].iter().fold(format!("AWS4{secret}").into_bytes(), |key, part| mac(&key, part))
+    [day, region, service, "aws4_request"]
+        .iter()
+        .fold(format!("AWS4{secret}").into_bytes(), |key, part| mac(&key, part))
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {

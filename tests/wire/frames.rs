@@ -9,7 +9,7 @@ use service::{
     channel::channel,
     tls::{self, Identity},
 };
-use tests::{World, WorkerHost};
+use tests::{WorkerHost, World};
 use tonic::{
     Code, Request, Status,
     client::Grpc,
@@ -67,7 +67,11 @@ async fn strangers_at_the_join_listener_get_nothing_else_there() -> Result<()> {
     let join = channel(&url, tls::client_config(authority(&world)?, None)?)?;
     let status = call(&join, JOIN, field_one(33 << 10), None).await.expect_err("33 KiB");
     assert!(matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted), "{status:?}");
-    for method in [CREATE_POOL, "/longshore.worker.v1.SessionService/FetchStep", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"] {
+    for method in [
+        CREATE_POOL,
+        "/longshore.worker.v1.SessionService/FetchStep",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    ] {
         let status = call(&join, method, Vec::new(), Some(&token(&world)?)).await.expect_err(method);
         assert!(matches!(status.code(), Code::Unimplemented | Code::PermissionDenied), "{method}: {status:?}");
     }
@@ -84,7 +88,10 @@ async fn a_worker_gets_nothing_that_is_not_its_own() -> Result<()> {
     let nobody = channel(&url, tls::client_config(authority(&world)?, None)?)?;
     let status = call(&nobody, "/longshore.worker.v1.SessionService/FetchStep", Vec::new(), None).await;
     let code = status.expect_err("without a certificate").code();
-    assert!(matches!(code, Code::Unavailable | Code::Unknown), "no connection comes about, so nobody answers: {code:?}");
+    assert!(
+        matches!(code, Code::Unavailable | Code::Unknown),
+        "no connection comes about, so nobody answers: {code:?}"
+    );
 
     let worker = channel(&url, tls::client_config(authority(&world)?, Some(identity(&host)?))?)?;
     let mut client = w::session_service_client::SessionServiceClient::new(worker.clone());
@@ -93,10 +100,12 @@ async fn a_worker_gets_nothing_that_is_not_its_own() -> Result<()> {
     assert_eq!(status.expect_err("an attempt of nobody").code(), Code::FailedPrecondition);
     let status = client.fetch_step(w::FetchStepRequest { execution_id: foreign }).await;
     assert_eq!(status.expect_err("an attempt of nobody").code(), Code::FailedPrecondition);
-    let status = call(&worker, CREATE_POOL, Vec::new(), Some(&token(&world)?)).await.expect_err("another listener's call");
+    let status =
+        call(&worker, CREATE_POOL, Vec::new(), Some(&token(&world)?)).await.expect_err("another listener's call");
     assert!(matches!(status.code(), Code::Unimplemented | Code::PermissionDenied), "{status:?}");
     for bytes in [vec![0xff; 64], field_one(3 << 20)] {
-        let status = call(&worker, "/longshore.worker.v1.SessionService/FetchStep", bytes, None).await.expect_err("no message");
+        let status =
+            call(&worker, "/longshore.worker.v1.SessionService/FetchStep", bytes, None).await.expect_err("no message");
         assert_ne!(status.code(), Code::Unavailable, "the connection is still good: {status:?}");
     }
     assert_eq!(world.run_script("hello", "echo hello")?["state"], "succeeded", "the true worker is not disturbed");

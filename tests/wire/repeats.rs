@@ -6,7 +6,10 @@ use anyhow::{Context, Result};
 use proto::deployment as d;
 use service::{channel::channel, tls};
 use tests::World;
-use tonic::{Code, Request, metadata::{Ascii, MetadataValue}};
+use tonic::{
+    Code, Request,
+    metadata::{Ascii, MetadataValue},
+};
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,14 +20,17 @@ async fn a_repeated_creation_answers_what_the_first_one_made() -> Result<()> {
     let authority = tls::roots_from_pem(&fs::read(world.coordinator().ca_file())?)?;
     let admin = channel(&world.coordinator().url(), tls::client_config(authority, None)?)?;
     let token: MetadataValue<Ascii> =
-        format!("Bearer {}", fs::read_to_string(world.coordinator().token_file())?.trim()).parse().context("a token")?;
+        format!("Bearer {}", fs::read_to_string(world.coordinator().token_file())?.trim())
+            .parse()
+            .context("a token")?;
     let with_token = move |mut request: Request<()>| {
         request.metadata_mut().insert("authorization", token.clone());
         Ok(request)
     };
 
     let mut pools = d::pool_service_client::PoolServiceClient::with_interceptor(admin.clone(), with_token.clone());
-    let pool = d::CreatePoolRequest { request_id: Uuid::new_v4().to_string(), name: "twice".into(), ..Default::default() };
+    let pool =
+        d::CreatePoolRequest { request_id: Uuid::new_v4().to_string(), name: "twice".into(), ..Default::default() };
     let first = pools.create_pool(pool.clone()).await?.into_inner();
     assert_eq!(pools.create_pool(pool.clone()).await?.into_inner(), first);
     let other = d::CreatePoolRequest { name: "another".into(), ..pool.clone() };

@@ -12,7 +12,9 @@ fn a_stranger_with_a_token_finds_every_service_and_calls_one() -> Result<()> {
     let header = format!("authorization: Bearer {}", token.trim());
     let listed = grpcurl(&world, &["-H", &header], &["list"])?;
     let services = said(&listed);
-    for service in ["AccountService", "DeploymentService", "PoolService", "ProjectService", "WorkerService", "AuditService"] {
+    for service in
+        ["AccountService", "DeploymentService", "PoolService", "ProjectService", "WorkerService", "AuditService"]
+    {
         assert!(services.contains(&format!("longshore.deployment.v1.{service}")), "{services}");
     }
     let pools = grpcurl(&world, &["-H", &header, "-d", "{}"], &["longshore.deployment.v1.PoolService/ListPools"])?;
@@ -28,7 +30,8 @@ fn health_is_told_to_everybody_and_nothing_else_is() -> Result<()> {
     // Reflection wants a token, so the shape of the health service is asked for with one; the call itself goes without.
     let health = grpcurl(&world, &["-reflect-header", &header, "-d", "{}"], &["grpc.health.v1.Health/Check"])?;
     assert!(said(&health).contains("SERVING"), "{}", said(&health));
-    let pools = grpcurl(&world, &["-reflect-header", &header, "-d", "{}"], &["longshore.deployment.v1.PoolService/ListPools"])?;
+    let pools =
+        grpcurl(&world, &["-reflect-header", &header, "-d", "{}"], &["longshore.deployment.v1.PoolService/ListPools"])?;
     assert!(said(&pools).contains("Unauthenticated"), "{}", said(&pools));
     Ok(())
 }

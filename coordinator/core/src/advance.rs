@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use shared::{
-    attempt::AttemptState,
-    id::DeploymentId,
-    plan::Condition,
-};
+use shared::{attempt::AttemptState, id::DeploymentId, plan::Condition};
 
 use crate::{
     Coordinator, Mono,
@@ -154,7 +150,13 @@ impl Coordinator {
         let begun = deployment.groups().into_iter().find(|group| group.contains(&step)).map_or(0, |group| group.start);
         let failed = deployment.has_failed(0..begun);
         let skip = if deployment.cancel_requested {
-            return self.settle_quietly(id, step, StepEnd::Cancelled, "CANCELLED", "It was cancelled before it started.");
+            return self.settle_quietly(
+                id,
+                step,
+                StepEnd::Cancelled,
+                "CANCELLED",
+                "It was cancelled before it started.",
+            );
         } else if !plan.environments.is_empty() && !plan.environments.contains(environment) {
             Some(("ENVIRONMENT", format!("It is not for environment \"{environment}\".")))
         } else {

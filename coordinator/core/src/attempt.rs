@@ -228,7 +228,13 @@ impl Coordinator {
             return;
         }
         let Some(attempt) = self.attempt(id, step) else { return };
-        self.move_attempt(id, step, &attempt, AttemptEvent::Decided, "The step declares that running it twice does no harm.");
+        self.move_attempt(
+            id,
+            step,
+            &attempt,
+            AttemptEvent::Decided,
+            "The step declares that running it twice does no harm.",
+        );
         self.requeue(id, step);
     }
 
@@ -266,7 +272,12 @@ impl Coordinator {
         let (worker, execution) = (attempt.worker, attempt.execution);
         self.act(Action::Alarm { worker, execution, what: "ran an attempt whose grant is not in the store" });
         self.move_attempt(id, step, attempt, AttemptEvent::Granted, "The worker says it ran.");
-        self.lose(id, step, attempt, "The worker ran it, but the store has no grant: the store may have gone back in time.");
+        self.lose(
+            id,
+            step,
+            attempt,
+            "The worker ran it, but the store has no grant: the store may have gone back in time.",
+        );
     }
 
     pub(crate) fn move_attempt(

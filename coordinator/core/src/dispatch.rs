@@ -73,7 +73,8 @@ impl Coordinator {
         let mut after = 0;
         while self.queue.available.get(pool).is_some_and(|workers| !workers.is_empty()) {
             let waiting = self.queue.waiting.get(pool);
-            let Some((order, (id, step))) = waiting.and_then(|w| w.range(after + 1..).next()).map(|(o, s)| (*o, *s)) else {
+            let Some((order, (id, step))) = waiting.and_then(|w| w.range(after + 1..).next()).map(|(o, s)| (*o, *s))
+            else {
                 return;
             };
             after = order;
@@ -109,16 +110,7 @@ impl Coordinator {
         let assign_seq = self.next_assign_seq(worker);
         self.queue.remove(id, step);
         self.record(id, DeploymentFact::AttemptOffered(Offered { step, execution, number, worker, assign_seq, locks }));
-        self.act(Action::Offer(Offer {
-            worker,
-            epoch,
-            execution,
-            assign_seq,
-            deployment: id,
-            step,
-            number,
-            timeout,
-        }));
+        self.act(Action::Offer(Offer { worker, epoch, execution, assign_seq, deployment: id, step, number, timeout }));
     }
 
     pub(crate) fn prepared(&self, id: DeploymentId, step: usize) -> Option<&Prepared> {

@@ -12,6 +12,7 @@ use shared::{
 };
 
 /// A fact: about a deployment, or about a worker's session.
+#[expect(clippy::large_enum_variant, reason = "nearly every fact is about a deployment")]
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fact {
     /// Something happened to a deployment; stored as an event of it.

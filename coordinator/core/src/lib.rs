@@ -65,10 +65,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            contact_lost_after: shared::limits::CONTACT_LOST_AFTER,
-            unknown_after: shared::limits::UNKNOWN_AFTER,
-        }
+        Self { contact_lost_after: shared::limits::CONTACT_LOST_AFTER, unknown_after: shared::limits::UNKNOWN_AFTER }
     }
 }
 

@@ -107,7 +107,11 @@ impl Coordinator {
                 self.withdrawn(id, step, &attempt, "The worker's journal is another one.");
             }
             (_, None, Memory::LostInReboot) => {
-                self.found_dead(worker, execution, "The worker's host was started anew and its journal is another one.");
+                self.found_dead(
+                    worker,
+                    execution,
+                    "The worker's host was started anew and its journal is another one.",
+                );
             }
             (S::Granted | S::Running, None, Memory::Lost) => {
                 self.lose(id, step, &attempt, "The worker's journal is another one: it forgot what it ran.");

@@ -106,7 +106,9 @@ impl Coordinator {
         let number = first.map_or(0, |(number, _)| *number);
         reason(
             "WAITING_FOR_TURN",
-            format!("Deployment #{number} of \"{project}\" to \"{environment}\" has not ended: they run one after the other."),
+            format!(
+                "Deployment #{number} of \"{project}\" to \"{environment}\" has not ended: they run one after the other."
+            ),
         )
     }
 
@@ -118,7 +120,10 @@ impl Coordinator {
             .filter(|(id, worker)| &worker.pool == pool && prepared.only_worker.is_none_or(|only| only == **id))
             .collect();
         if members.is_empty() {
-            return reason("NO_WORKER", format!("Pool \"{pool}\" has no worker: invite one with `longshore worker invite --pool {pool}`."));
+            return reason(
+                "NO_WORKER",
+                format!("Pool \"{pool}\" has no worker: invite one with `longshore worker invite --pool {pool}`."),
+            );
         }
         let fitting: Vec<&Worker> = members.iter().map(|(_, w)| *w).filter(|w| w.carries(&prepared.requires)).collect();
         if fitting.is_empty() {
@@ -127,14 +132,27 @@ impl Coordinator {
         }
         let willing: Vec<&Worker> = fitting.iter().copied().filter(|w| w.wish == Wish::Active).collect();
         if willing.is_empty() {
-            return reason("WORKERS_CLOSED", format!("{} of pool \"{pool}\" {} drained, disabled or revoked.", names(&fitting), are(&fitting)));
+            return reason(
+                "WORKERS_CLOSED",
+                format!("{} of pool \"{pool}\" {} drained, disabled or revoked.", names(&fitting), are(&fitting)),
+            );
         }
         let connected: Vec<&Worker> = willing.iter().copied().filter(|w| w.session.is_some()).collect();
         if connected.is_empty() {
-            return reason("NO_WORKER_CONNECTED", format!("{} of pool \"{pool}\" {} not connected.", names(&willing), are(&willing)));
+            return reason(
+                "NO_WORKER_CONNECTED",
+                format!("{} of pool \"{pool}\" {} not connected.", names(&willing), are(&willing)),
+            );
         }
         if connected.iter().all(|w| w.disk_low) {
-            return reason("DISK_LOW", format!("{} {} too little free disk to keep a log safe.", names(&connected), if connected.len() == 1 { "has" } else { "have" }));
+            return reason(
+                "DISK_LOW",
+                format!(
+                    "{} {} too little free disk to keep a log safe.",
+                    names(&connected),
+                    if connected.len() == 1 { "has" } else { "have" }
+                ),
+            );
         }
         if let Some((lock, (holder, step))) = prepared.locks.iter().find_map(|l| self.locks.get(l).map(|h| (l, h))) {
             return reason("LOCK_HELD", format!("Lock \"{lock}\" is held by {}.", self.step_title(*holder, *step)));

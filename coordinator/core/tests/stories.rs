@@ -179,7 +179,13 @@ fn a_person_decides_about_an_unknown_step_and_the_deployment_goes_on() {
     world.run();
     world.hello_as(W1, 1, BTreeMap::new(), AssignSeq(5), "another journal", "another boot");
     assert!(world.core.needs_decision(D1, 0));
-    world.tell(Input::StepDecided { deployment: D1, step: 0, succeeded: true, by: "token a".into(), reason: "seen".into() });
+    world.tell(Input::StepDecided {
+        deployment: D1,
+        step: 0,
+        succeeded: true,
+        by: "token a".into(),
+        reason: "seen".into(),
+    });
     assert_eq!(world.one_offer().step, 1);
 }
 

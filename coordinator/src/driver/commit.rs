@@ -4,11 +4,17 @@ use std::sync::Arc;
 
 use coordinator_core::{Decision, action::Action, fact::Fact};
 use service::task;
-use shared::{id::DeploymentId, reason::{Fault, Reason}};
+use shared::{
+    id::DeploymentId,
+    reason::{Fault, Reason},
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Also, Command, perform::Performer, watchers::Watchers};
-use crate::{clock, store::{Store, facts}};
+use crate::{
+    clock,
+    store::{Store, facts},
+};
 
 /// 1,024 waiting decisions: as many as four full batches.
 const WAITING: usize = 1024;
@@ -145,7 +151,8 @@ impl Committer {
 
 fn refuse(commit: Commit) {
     if let Some(reply) = commit.reply {
-        let sentence = "The coordinator could not write to its store and begins again from what is stored. Ask again in a moment.";
+        let sentence =
+            "The coordinator could not write to its store and begins again from what is stored. Ask again in a moment.";
         // Whoever asked may have gone.
         let _ = reply.send(Err(Fault::new(Reason::StoreUnavailable, sentence)));
     }

@@ -39,12 +39,7 @@ pub(super) struct Performer {
 }
 
 impl Performer {
-    pub(super) fn new(
-        driver: mpsc::WeakSender<Command>,
-        preparer: Preparer,
-        drain: Drain,
-        routes: Routes,
-    ) -> Self {
+    pub(super) fn new(driver: mpsc::WeakSender<Command>, preparer: Preparer, drain: Drain, routes: Routes) -> Self {
         let offers = send_offers(driver.clone(), preparer.clone(), routes.clone());
         Self { driver, preparer, offers, drain, routes }
     }
@@ -55,10 +50,7 @@ impl Performer {
             if let Fact::Deployment(_, DeploymentFact::AttemptMoved(moved)) = fact
                 && let Some(result) = &moved.result
             {
-                self.drain.expect(
-                    moved.execution,
-                    Expected { frames: result.final_seq, digest: Some(result.digest) },
-                );
+                self.drain.expect(moved.execution, Expected { frames: result.final_seq, digest: Some(result.digest) });
             }
         }
     }

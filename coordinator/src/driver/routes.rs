@@ -65,11 +65,7 @@ impl Routes {
     }
 
     /// The Welcome that a session begins with, and where each held attempt's stream goes on.
-    pub(super) fn take_welcome(
-        &self,
-        worker: WorkerId,
-        epoch: SessionEpoch,
-    ) -> (Welcome, BTreeMap<ExecutionId, i64>) {
+    pub(super) fn take_welcome(&self, worker: WorkerId, epoch: SessionEpoch) -> (Welcome, BTreeMap<ExecutionId, i64>) {
         let mut routes = self.lock();
         match routes.get_mut(&worker).filter(|(open, _)| *open == epoch) {
             Some((_, route)) => (std::mem::take(&mut route.welcome), std::mem::take(&mut route.next_seq)),

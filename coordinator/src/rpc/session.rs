@@ -91,10 +91,7 @@ impl SessionService for Session {
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
     }
 
-    async fn fetch_step(
-        &self,
-        request: Request<wire::FetchStepRequest>,
-    ) -> Result<Response<wire::StepSpec>, Status> {
+    async fn fetch_step(&self, request: Request<wire::FetchStepRequest>) -> Result<Response<wire::StepSpec>, Status> {
         let worker = worker_of(&request)?;
         let execution = execution(&request.get_ref().execution_id)?;
         let open = self.open_attempt(worker, execution).await?;

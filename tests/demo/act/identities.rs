@@ -27,13 +27,18 @@ pub(crate) fn play(stage: &mut Stage, cast: &mut Cast) -> Result<()> {
 pub(crate) fn check_secrets(stage: &mut Stage, cast: &Cast, secrets: &Secrets) {
     stage.heading("Secrets");
     let logs = cast.folder.path().join("logs");
-    let folders = [cast.coordinator.data_dir(), cast.build_host.data_dir(), cast.deploy_host.data_dir(), logs.as_path()];
+    let folders =
+        [cast.coordinator.data_dir(), cast.build_host.data_dir(), cast.deploy_host.data_dir(), logs.as_path()];
     for (name, secret) in &secrets.0 {
         let files = canary::files_that_hold(&[secret], &folders);
         let promise = format!("{name} is in no file of coordinator and workers, and in no log");
         stage.check_that(&promise, files.is_empty(), &format!("found in {files:?}"));
         let lines = canary::command_lines_that_hold(&[secret]);
-        stage.check_that(&format!("{name} is on no command line"), lines.is_empty(), &format!("found on {} of them", lines.len()));
+        stage.check_that(
+            &format!("{name} is on no command line"),
+            lines.is_empty(),
+            &format!("found on {} of them", lines.len()),
+        );
     }
 }
 
@@ -72,12 +77,20 @@ fn check_callers(stage: &mut Stage, cast: &Cast, deployment: &Value) -> Result<(
         let attempt = &step(deployment, name)?["attempts"][0];
         stage.check(&format!("\"{name}\" ran on {worker}"), worker, attempt["worker"].as_str().unwrap_or("nowhere"));
         let seen = &attempt["identity"];
-        stage.check(&format!("\"{name}\" had its credentials from {source}"), source, seen["source"].as_str().unwrap_or("nowhere"));
+        stage.check(
+            &format!("\"{name}\" had its credentials from {source}"),
+            source,
+            seen["source"].as_str().unwrap_or("nowhere"),
+        );
         stage.check(&format!("\"{name}\" ran as {arn}"), arn, seen["arn"].as_str().unwrap_or("nobody"));
     }
     // Not only what Longshore says of it: what STS answered to the scripts themselves.
     stage.check("AWS told the first script the account's user", &user, &output(deployment, "Who am I", "Caller")?);
-    stage.check("AWS told the second script the instance's role", &role, &output(deployment, "Who is the host", "Caller")?);
+    stage.check(
+        "AWS told the second script the instance's role",
+        &role,
+        &output(deployment, "Who is the host", "Caller")?,
+    );
     Ok(())
 }
 
@@ -93,7 +106,11 @@ fn check_log(stage: &mut Stage, cast: &Cast, deployment: &Value, live: &str) -> 
         stage.check_that(promise, log.contains(line), &format!("the log does not hold {line:?}"));
     }
     let key = format!("[AWS Account.AccessKey] = '{}'", cast.key.id);
-    stage.check_that("the access key id, which is no secret, is whole", log.contains(&key), &format!("the log does not hold {key:?}"));
+    stage.check_that(
+        "the access key id, which is no secret, is whole",
+        log.contains(&key),
+        &format!("the log does not hold {key:?}"),
+    );
     let shown = "database password: ********";
     stage.check_that("the same line was shown live", live.contains(shown), &format!("{shown:?} was not"));
     Ok(())
@@ -103,7 +120,11 @@ fn check_outputs(stage: &mut Stage, cast: &Cast, deployment: &Value) -> Result<(
     let id = deployment["id"].as_str().context("a deployment without an id")?;
     let log = cast.cli.ok(&["deployment", "logs", id, "--step", "Who is the host"])?;
     let used = "the step before ran as arn:aws:iam::123456789012:user/shop";
-    stage.check_that("an output of one step is used by the next, on another host", log.contains(used), &format!("the log does not hold {used:?}"));
+    stage.check_that(
+        "an output of one step is used by the next, on another host",
+        log.contains(used),
+        &format!("the log does not hold {used:?}"),
+    );
     let bucket = output(deployment, "Network", "AwsOutputs[AssetBucket]")?;
     stage.check("an output of the stack is used by a Python step", &bucket, &output(deployment, "Report", "Bucket")?);
     Ok(())
@@ -124,7 +145,8 @@ fn check_stack(stage: &mut Stage, cast: &Cast, deployment: &Value) -> Result<()>
 /// The newest deployment of a project, with its steps.
 pub(crate) fn newest(cast: &Cast, project: &str) -> Result<Value> {
     let list = cast.cli.json(&["deployment", "list", "--project", project])?;
-    let list = list.as_array().or_else(|| list["deployments"].as_array()).context("a list of deployments is no list")?;
+    let list =
+        list.as_array().or_else(|| list["deployments"].as_array()).context("a list of deployments is no list")?;
     let id = list.first().and_then(|deployment| deployment["id"].as_str()).context("there is no deployment")?;
     cast.cli.json(&["deployment", "show", id])
 }

@@ -15,7 +15,10 @@ pub(crate) fn play(stage: &mut Stage, cast: &mut Cast) -> Result<Secrets> {
     stage.heading("An admin logs in");
     let (token, ca) = (cast.coordinator.token_file(), cast.coordinator.ca_file());
     let (token, ca) = (token.to_string_lossy(), ca.to_string_lossy());
-    stage.run(&cast.cli, &["login", "--coordinator", &cast.coordinator.url(), "--token-file", &token, "--ca-file", &ca])?;
+    stage.run(
+        &cast.cli,
+        &["login", "--coordinator", &cast.coordinator.url(), "--token-file", &token, "--ca-file", &ca],
+    )?;
 
     stage.heading("Two workers join, each with a string that is good once");
     stage.run(&cast.cli, &["pool", "create", "production-workers"])?;
@@ -31,7 +34,8 @@ pub(crate) fn play(stage: &mut Stage, cast: &mut Cast) -> Result<Secrets> {
     for account in ["shop-staging", "shop-production"] {
         save_account(stage, cast, account)?;
     }
-    let wrong = ["account", "create", "shop-typo", "aws", "--access-key-id", &cast.key.id, "--secret-key-stdin", "--test"];
+    let wrong =
+        ["account", "create", "shop-typo", "aws", "--access-key-id", &cast.key.id, "--secret-key-stdin", "--test"];
     stage.show_command_line("longshore account create shop-typo aws … --test   < a wrong secret key");
     let refused = cast.cli.run_with_input(&wrong, "not-the-secret-key-of-this-access-key-id")?;
     stage.show(&refused.stderr);

@@ -37,7 +37,9 @@ fn a_script_gets_its_session_and_nothing_of_it_is_readable_in_the_log() {
 
 #[test]
 fn fresh_credentials_are_masked_before_they_are_handed_out() {
-    let body = format!("{ASK}\nask()\nprint('ready', flush=True)\nimport time\nwhile True:\n    found = ask()\n    if found['AccessKeyId'] == 'ASIAFRESH': break\n    time.sleep(0.3)\nprint(found['SecretAccessKey'], found['Token'])");
+    let body = format!(
+        "{ASK}\nask()\nprint('ready', flush=True)\nimport time\nwhile True:\n    found = ask()\n    if found['AccessKeyId'] == 'ASIAFRESH': break\n    time.sleep(0.3)\nprint(found['SecretAccessKey'], found['Token'])"
+    );
     let stage = Stage::python(&body).aws(&session());
     let shim = stage.start();
     stage.wait_for("ready");

@@ -16,9 +16,15 @@ fn environment(stage: Stage) -> BTreeMap<String, String> {
 
 /// Prints its environment, and which of the AWS files it could read.
 fn printing() -> Stage {
-    Stage::bash("env").agent_has("AWS_ACCESS_KEY_ID", "AKIASTALE").agent_has("AWS_SESSION_TOKEN", "stale")
-        .agent_has("AWS_PROFILE", "stale").agent_has("AWS_ROLE_ARN", "stale").agent_has("LD_LIBRARY_PATH", "/stale")
-        .agent_has("LONGSHORE_JOIN_STRING", "stale").agent_has("BASH_ENV", "/stale").agent_has("TZ", "Europe/Berlin")
+    Stage::bash("env")
+        .agent_has("AWS_ACCESS_KEY_ID", "AKIASTALE")
+        .agent_has("AWS_SESSION_TOKEN", "stale")
+        .agent_has("AWS_PROFILE", "stale")
+        .agent_has("AWS_ROLE_ARN", "stale")
+        .agent_has("LD_LIBRARY_PATH", "/stale")
+        .agent_has("LONGSHORE_JOIN_STRING", "stale")
+        .agent_has("BASH_ENV", "/stale")
+        .agent_has("TZ", "Europe/Berlin")
         .agent_has("AWS_CA_BUNDLE", "/etc/ca.pem")
 }
 
@@ -92,7 +98,8 @@ fn the_first_line_says_as_whom_the_step_runs() {
 
 #[test]
 fn a_step_cannot_gain_rights_and_leaves_no_core() {
-    let left = Stage::bash("grep NoNewPrivs /proc/self/status; ulimit -c; umask; ps -o sid= $$ | tr -d ' '; echo $$").run();
+    let left =
+        Stage::bash("grep NoNewPrivs /proc/self/status; ulimit -c; umask; ps -o sid= $$ | tr -d ' '; echo $$").run();
     let text = left.stdout();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!((lines[0], lines[1], lines[2]), ("NoNewPrivs:\t1", "0", "0077"));

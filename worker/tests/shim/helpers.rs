@@ -118,7 +118,9 @@ printverbose("a  *  b"); write_highlight("-n"); printwait("w"); write_warning("c
 
 #[test]
 fn failing_on_purpose_gives_the_reason() {
-    for (shell, body) in [("bash", "fail_step 'The moon is full'; echo never"), ("python", "failstep('The moon is full')")] {
+    for (shell, body) in
+        [("bash", "fail_step 'The moon is full'; echo never"), ("python", "failstep('The moon is full')")]
+    {
         let left = Stage::script(shell, body).run();
         assert_eq!((left.outcome.exit_code, left.outcome.detail.as_str()), (Some(1), "The moon is full"), "{shell}");
         assert_eq!(left.stdout(), "");

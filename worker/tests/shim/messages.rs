@@ -29,7 +29,10 @@ fn what_looks_like_a_message_and_is_none_is_shown_and_warned_about() {
 #[test]
 fn a_sensitive_output_is_sealed_and_masked_from_then_on_on_both_streams() {
     for (shell, body) in [
-        ("bash", "set_octopusvariable Key new-secret-value -sensitive; echo new-secret-value; echo new-secret-value >&2"),
+        (
+            "bash",
+            "set_octopusvariable Key new-secret-value -sensitive; echo new-secret-value; echo new-secret-value >&2",
+        ),
         (
             "python",
             "import sys\nset_octopusvariable('Key', 'new-secret-value', True)\nprint('new-secret-value')\nprint('new-secret-value', file=sys.stderr)",
@@ -46,7 +49,8 @@ fn a_sensitive_output_is_sealed_and_masked_from_then_on_on_both_streams() {
 
 #[test]
 fn a_mask_message_masks() {
-    let left = Stage::bash("echo \"##octopus[mask value='$(printf hide-me-please | base64)']\"; echo hide-me-please").run();
+    let left =
+        Stage::bash("echo \"##octopus[mask value='$(printf hide-me-please | base64)']\"; echo hide-me-please").run();
     assert_eq!(left.stdout(), "********\n");
 }
 

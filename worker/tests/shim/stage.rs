@@ -248,7 +248,12 @@ pub(crate) fn session() -> Credentials {
 }
 
 pub(crate) fn keys() -> Credentials {
-    Credentials { access_key_id: "AKIAEXAMPLEEXAMPLE01".into(), session_token: String::new(), expires_at: 0, ..session() }
+    Credentials {
+        access_key_id: "AKIAEXAMPLEEXAMPLE01".into(),
+        session_token: String::new(),
+        expires_at: 0,
+        ..session()
+    }
 }
 
 pub(crate) fn wait(mut child: Child) -> ExitStatus {

@@ -14,7 +14,11 @@ fn a_shell_that_is_not_there_is_named() {
     let stage = Stage::python("print(1)").agent_has("PATH", "/nowhere");
     let left = stage.run();
     assert_eq!((left.outcome.kind, left.outcome.reason.as_str()), (OutcomeKind::Failed, "NOT_EXECUTABLE"));
-    assert!(left.outcome.detail.contains("\"python3\" cannot be executed on worker \"worker-1\""), "{}", left.outcome.detail);
+    assert!(
+        left.outcome.detail.contains("\"python3\" cannot be executed on worker \"worker-1\""),
+        "{}",
+        left.outcome.detail
+    );
     assert!(left.at(Level::Error).contains("python3"));
 }
 

@@ -10,7 +10,7 @@ use coordinator_core::{
     Coordinator, Decision, Mono, Patience,
     action::{Action, Offer},
     fact::{Created, DeploymentEnd, DeploymentFact, ExitResult, Fact, Settled, StepEnd},
-    input::{Hello, Held, Input, Prepared, Said, Wish, WorkerRecord},
+    input::{Held, Hello, Input, Prepared, Said, Wish, WorkerRecord},
 };
 use shared::{
     id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId},
@@ -109,7 +109,11 @@ impl World {
         boot: &str,
     ) {
         // The order numbers of these stories stay below the mark that a worker reports, unless a story says otherwise.
-        let assign_hwm = if held.is_empty() && journal == "journal" && assign_hwm.0 == 1000 { self.highest(worker) } else { assign_hwm };
+        let assign_hwm = if held.is_empty() && journal == "journal" && assign_hwm.0 == 1000 {
+            self.highest(worker)
+        } else {
+            assign_hwm
+        };
         self.tell(Input::SessionOpened(Hello {
             worker,
             journal_id: journal.into(),
@@ -292,6 +296,10 @@ pub(crate) fn step(name: &str) -> Step {
         retry_safe: false,
         locks: Vec::new(),
         aws: Aws::default(),
-        action: PlanAction::Script(Script { shell: Shell::Bash, source: Source::Body("true".into()), substitute: true }),
+        action: PlanAction::Script(Script {
+            shell: Shell::Bash,
+            source: Source::Body("true".into()),
+            substitute: true,
+        }),
     }
 }

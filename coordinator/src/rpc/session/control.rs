@@ -162,11 +162,7 @@ async fn route(
         next_seq.insert(*execution, next);
         let Some(held) = hello.held.get(execution) else { continue };
         if let Some(kind) = directive_for_settled(session, *execution, attempt.as_ref(), held, wire) {
-            directives.push(Directive {
-                execution_id: execution.to_string(),
-                kind: kind.into(),
-                next_seq: next,
-            });
+            directives.push(Directive { execution_id: execution.to_string(), kind: kind.into(), next_seq: next });
         }
     }
     let welcome = Welcome {

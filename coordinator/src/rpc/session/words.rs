@@ -9,7 +9,7 @@ use coordinator_core::{
 use proto::{
     status::to_status,
     worker::{
-        self as wire, ResultNotice, StepIdentity, cancel_ack, held_attempt, output_variable, outcome, rejected,
+        self as wire, ResultNotice, StepIdentity, cancel_ack, held_attempt, outcome, output_variable, rejected,
         worker_message::Message,
     },
 };
@@ -66,10 +66,9 @@ pub(super) fn said(message: Message) -> Result<Option<Said>, Status> {
         Message::Result(notice) => {
             Said::Ended { execution: execution(&notice.execution_id)?, result: Box::new(exit_result(notice)?) }
         }
-        Message::Interrupted(interrupted) => Said::Interrupted {
-            execution: execution(&interrupted.execution_id)?,
-            evidence: interrupted.evidence,
-        },
+        Message::Interrupted(interrupted) => {
+            Said::Interrupted { execution: execution(&interrupted.execution_id)?, evidence: interrupted.evidence }
+        }
         Message::CancelAck(ack) if ack.phase() == cancel_ack::Phase::NotStarted => {
             Said::CancelledBeforeStart { execution: execution(&ack.execution_id)? }
         }
