@@ -46,13 +46,6 @@ fn a_worker_with_a_full_disk_keeps_its_running_step_and_goes_on_when_there_is_ro
     assert_eq!(answer.code, 0, "{answer}");
     let written = stdout_of(&world, &id)?;
     let numbers: Vec<u32> = written.lines().filter_map(|line| line.parse().ok()).collect();
-    if std::env::var_os("DIAG").is_some() {
-        fs::write("/tmp/e2e/frames.json", world.cli().ok(&["deployment", "logs", &id, "--step", "Step", "--output", "json"])?)?;
-        fs::write("/tmp/e2e/raw.log", world.log(&id, "Step")?)?;
-        fs::write("/tmp/e2e/dep.json", world.deployment(&id)?.to_string())?;
-        fs::write("/tmp/e2e/worker.log", host.log())?;
-        fs::write("/tmp/e2e/watch.log", answer.to_string())?;
-    }
     let missing: Vec<u32> = (1..=20_000).filter(|number| numbers.binary_search(number).is_err()).collect();
     assert!(
         numbers.is_sorted() && missing.is_empty() && numbers.len() == 20_000,

@@ -120,6 +120,15 @@ fn a_worker_is_who_its_certificate_says_whatever_it_claims() -> Result<()> {
 }
 
 #[test]
+fn a_fresh_certificate_is_not_renewed_before_half_its_life() -> Result<()> {
+    let world = World::without_aws()?;
+    let host = world.host("one")?;
+    assert_eq!(world.run_script("hello", "echo hello")?["state"], "succeeded");
+    assert!(!host.log().contains("renew"), "{}", host.log());
+    Ok(())
+}
+
+#[test]
 fn a_name_that_a_worker_has_is_not_given_again() -> Result<()> {
     let world = World::without_aws()?;
     let host = world.plain_host("one")?;

@@ -148,6 +148,7 @@ impl<'a> Pump<'a> {
 
     fn pump(&mut self) -> io::Result<ExitStatus> {
         loop {
+            let held_up = self.recorder.is_full();
             let ready = self.wait()?;
             self.read(&ready)?;
             if ready.wake {
@@ -163,6 +164,10 @@ impl<'a> Pump<'a> {
                 self.heed_timer()?;
             }
             self.recorder.commit()?;
+            if self.drain_until.is_some() && (held_up || self.recorder.is_full()) {
+                // Nothing was read from the pipes while the disk was full: their time begins when it has room again.
+                self.drain_until = Some(Instant::now() + DRAIN);
+            }
             if let Some(status) = self.status
                 && self.is_drained()
             {
@@ -296,7 +301,7 @@ impl<'a> Pump<'a> {
             self.drain_until = Some(Instant::now() + DRAIN);
             return false;
         }
-        if self.recorder.is_full() || self.drain_until.is_some_and(|until| Instant::now() < until) {
+        if self.drain_until.is_some_and(|until| Instant::now() < until) {
             return false;
         }
         self.recorder.line(
