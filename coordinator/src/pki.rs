@@ -30,9 +30,11 @@ pub use request::CertificateRequest;
 const AUTHORITY_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// 30 days; made anew at every start and at half its life.
 pub const SERVER_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
-/// 1 day: a certificate is valid before it was made, so that no clock need be right, neither a host's that is late nor the
-/// coordinator's own that is set back. Nobody gains by it: its key did not exist then.
+/// 1 day: what a coordinator shows is valid before it was made, so that no host's clock need be right. Nobody gains by it: its
+/// key did not exist then.
 const BACKDATE: Duration = Duration::from_secs(24 * 3600);
+/// 5 minutes: a worker's certificate is only looked at by the coordinator that made it, whose clock may be set back a little.
+const WORKER_BACKDATE: Duration = Duration::from_secs(5 * 60);
 
 /// Both authorities, ready to sign.
 pub struct Pki {
@@ -116,7 +118,7 @@ impl Pki {
     /// [`Reason::InvalidArgument`] for a name that a certificate cannot carry.
     pub fn issue_server(&self, names: &[String], at: i64) -> Result<ServerCertificate, Fault> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| broken(&error))?;
-        let mut params = template(at, self.server.not_after.min(after(at, SERVER_TTL)))?;
+        let mut params = template(at, BACKDATE, self.server.not_after.min(after(at, SERVER_TTL)))?;
         params.distinguished_name = named("Longshore coordinator");
         params.subject_alt_names = names.iter().map(|name| subject_name(name)).collect::<Result<_, _>>()?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -139,7 +141,7 @@ impl Pki {
         at: i64,
     ) -> Result<WorkerCertificate, Fault> {
         let not_after = self.worker.not_after.min(after(at, limits::WORKER_CERTIFICATE_TTL));
-        let mut params = template(at, not_after)?;
+        let mut params = template(at, WORKER_BACKDATE, not_after)?;
         let uri = worker_uri(&self.trust_domain, id);
         params.subject_alt_names = vec![SanType::URI(uri.try_into().map_err(|error| broken(&error))?)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -149,7 +151,7 @@ impl Pki {
             der: certificate.der().clone(),
             serial,
             spki: request.spki().to_vec(),
-            not_before: at - BACKDATE.as_millis() as i64,
+            not_before: at - WORKER_BACKDATE.as_millis() as i64,
             not_after,
         })
     }
@@ -188,7 +190,7 @@ impl Authority {
     fn make(connection: &Connection, seal: &Seal, name: &'static str, at: i64) -> Result<Self, Fault> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| broken(&error))?;
         let not_after = after(at, AUTHORITY_TTL);
-        let mut params = template(at, not_after)?;
+        let mut params = template(at, BACKDATE, not_after)?;
         params.distinguished_name = named(&format!("Longshore {name} authority"));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -206,7 +208,7 @@ impl Authority {
 }
 
 /// What every certificate here has; nothing of it comes from a request.
-fn template(at: i64, not_after: i64) -> Result<CertificateParams, Fault> {
+fn template(at: i64, backdate: Duration, not_after: i64) -> Result<CertificateParams, Fault> {
     let mut serial = random::<16>()?;
     // Positive and without a leading zero byte, so that it is 16 bytes in DER.
     serial[0] = (serial[0] & 0x3f) | 0x40;
@@ -214,7 +216,7 @@ fn template(at: i64, not_after: i64) -> Result<CertificateParams, Fault> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.serial_number = Some(SerialNumber::from_slice(serial.as_slice()));
-    params.not_before = epoch + Duration::from_millis(at.max(0) as u64).saturating_sub(BACKDATE);
+    params.not_before = epoch + Duration::from_millis(at.max(0) as u64).saturating_sub(backdate);
     params.not_after = epoch + Duration::from_millis(not_after.max(0) as u64);
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
