@@ -41,7 +41,7 @@ fn a_step_without_aws_finds_nothing_of_aws() {
     assert!(!found.values().any(|value| value.contains("stale")), "{found:?}");
     assert_eq!(found["TZ"], "Europe/Berlin");
     assert_eq!((found["LONGSHORE_ATTEMPT"].as_str(), found["LONGSHORE_STEP_KEY"].len()), ("3", 64));
-    assert!(found["HOME"].starts_with("/dev/shm/") && found["TMPDIR"].ends_with("/work/.tmp"));
+    assert!(found["HOME"].starts_with("/dev/shm/") && found["TMPDIR"].ends_with("work/.tmp"));
 }
 
 #[test]
