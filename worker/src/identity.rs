@@ -50,17 +50,8 @@ pub struct WorkerIdentity {
 /// What a renewal replaces besides the certificate.
 #[derive(Debug)]
 struct Renewable {
-    validity: Validity,
+    ends: SystemTime,
     roots: RootCertStore,
-}
-
-/// When a certificate is valid.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Validity {
-    /// From.
-    pub begins: SystemTime,
-    /// Until.
-    pub ends: SystemTime,
 }
 
 /// A key and the request for its certificate.
@@ -82,13 +73,8 @@ impl WorkerIdentity {
         let roots = tls::roots_from_pem(&authorities).map_err(|error| unusable(folder, &error))?;
         let shown = tls::Identity::new(vec![certificate.clone()], private_key(&key))
             .map_err(|error| unusable(folder, &error))?;
-        let validity = Validity::of(&certificate).ok_or_else(|| unusable(folder, &"its certificate cannot be read"))?;
-        Ok(Some(Self {
-            folder: folder.into(),
-            membership,
-            shown,
-            renewable: Mutex::new(Renewable { validity, roots }),
-        }))
+        let ends = end_of(&certificate).ok_or_else(|| unusable(folder, &"its certificate cannot be read"))?;
+        Ok(Some(Self { folder: folder.into(), membership, shown, renewable: Mutex::new(Renewable { ends, roots }) }))
     }
 
     /// What the coordinator said at joining.
@@ -97,10 +83,10 @@ impl WorkerIdentity {
         &self.membership
     }
 
-    /// When the certificate is valid.
+    /// When the certificate ends.
     #[must_use]
-    pub fn validity(&self) -> Validity {
-        self.renewable().validity
+    pub fn certificate_ends(&self) -> SystemTime {
+        self.renewable().ends
     }
 
     /// What a connection to the worker listener is made with.
@@ -119,13 +105,13 @@ impl WorkerIdentity {
     /// With exit code 73, when it cannot be kept; the old one stays in use.
     pub fn renew(&self, request: &Request, certificate_der: &[u8], authorities_der: &[Vec<u8>]) -> Result<(), Failure> {
         let certificate = CertificateDer::from(certificate_der.to_vec());
-        let validity = Validity::of(&certificate).filter(|_| belongs(&request.key, &certificate));
-        let validity = validity.ok_or_else(|| unusable(&self.folder, &"the renewed certificate is of another key"))?;
+        let ends = end_of(&certificate).filter(|_| belongs(&request.key, &certificate));
+        let ends = ends.ok_or_else(|| unusable(&self.folder, &"the renewed certificate is of another key"))?;
         keep_pair(&self.folder, &request.key, &certificate).map_err(|error| Failure::data(&self.folder, &error))?;
         self.shown
             .replace(vec![certificate], private_key(&request.key))
             .map_err(|error| unusable(&self.folder, &error))?;
-        self.renewable().validity = validity;
+        self.renewable().ends = ends;
         if !authorities_der.is_empty() {
             self.trust(authorities_der)?;
         }
@@ -163,26 +149,16 @@ impl Membership {
     }
 }
 
-impl Validity {
-    /// Of the certificate in the folder of an identity; none when there is none.
-    #[must_use]
-    pub fn read(folder: &Path) -> Option<Self> {
-        Self::of(&CertificateDer::from_pem_file(folder.join(CERTIFICATE)).ok()?)
-    }
+/// When the certificate in the folder of an identity ends; none when there is none.
+#[must_use]
+pub fn certificate_end(folder: &Path) -> Option<SystemTime> {
+    end_of(&CertificateDer::from_pem_file(folder.join(CERTIFICATE)).ok()?)
+}
 
-    fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
-        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-        let at = |seconds: i64| Some(UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?));
-        let validity = parsed.validity();
-        Some(Self { begins: at(validity.not_before.timestamp())?, ends: at(validity.not_after.timestamp())? })
-    }
-
-    /// How long until half of it is over; none of it left means now.
-    #[must_use]
-    pub fn until_half(self, now: SystemTime) -> Duration {
-        let half = self.ends.duration_since(self.begins).unwrap_or_default() / 2;
-        (self.begins + half).duration_since(now).unwrap_or_default()
-    }
+fn end_of(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
+    Some(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 impl Request {

@@ -9,7 +9,7 @@ use super::print;
 use crate::{
     failure::{Exit, Failure},
     home::{HomeLock, executions},
-    identity::{Membership, Validity},
+    identity::{Membership, certificate_end},
 };
 
 /// What there is to say.
@@ -40,7 +40,7 @@ impl Status {
     fn read(data: &Path) -> Result<Self, Failure> {
         let folder = data.join("id");
         let membership = Membership::read(&folder)?;
-        let ends = Validity::read(&folder).and_then(|validity| Timestamp::try_from(validity.ends).ok());
+        let ends = certificate_end(&folder).and_then(|ends| Timestamp::try_from(ends).ok());
         Ok(Self {
             joined: membership.is_some(),
             worker_id: membership.as_ref().map(|membership| membership.worker_id.clone()),
