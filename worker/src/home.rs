@@ -217,7 +217,8 @@ mod tests {
     #[test]
     fn a_second_agent_is_told_who_has_the_folder() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (_home, lock) = Home::open(folder.path(), Some(Path::new("/dev/shm/longshore-home-test"))).expect("opens");
+        let memory = tempfile::tempdir_in("/dev/shm").expect("a folder");
+        let (_home, lock) = Home::open(folder.path(), Some(memory.path())).expect("opens");
         let failure = Home::open(folder.path(), None).expect_err("refused");
         assert_eq!(failure.exit, Exit::Data);
         assert!(failure.sentence.contains(&std::process::id().to_string()), "{failure}");
