@@ -61,11 +61,13 @@ impl Fleet for LiveFleet {
             .enumerate()
             .map(|(at, worker)| {
                 let pulse = pulses.get(at).copied().flatten();
-                let disk_free = self.presence.of(*worker).map_or(0, |heard| heard.disk_free);
+                let heard = self.presence.of(*worker);
+                let disk_free = heard.as_ref().map_or(0, |heard| heard.disk_free);
                 Pulse {
                     connected: pulse.is_some_and(|pulse| pulse.connected),
                     running: pulse.map_or(0, |pulse| u32::try_from(pulse.running).unwrap_or(u32::MAX)),
                     disk_free_bytes: u64::try_from(disk_free).unwrap_or(0),
+                    last_heard_at: heard.map(|heard| heard.at),
                 }
             })
             .collect()

@@ -77,7 +77,10 @@ impl Coordinator {
         if matches!(moved.event, AttemptEvent::Exited(OutcomeKind::Failed | OutcomeKind::TimedOut)) {
             run.failures += 1;
         }
-        if state.is_settled() {
+        if state == AttemptState::Interrupted {
+            let attempt = attempt.clone();
+            self.free_slot(&attempt);
+        } else if state.is_settled() {
             self.close_attempt(id, moved.step);
         }
     }
@@ -91,13 +94,18 @@ impl Coordinator {
             self.locks.remove(lock);
         }
         self.executions.remove(&attempt.execution);
+        self.free_slot(&attempt);
+        if !attempt.locks.is_empty() {
+            self.queue.touch_all();
+        }
+    }
+
+    /// No process of it is alive: its worker may take another. What is interrupted keeps its locks until a decision.
+    fn free_slot(&mut self, attempt: &Attempt) {
         if let Some(worker) = self.workers.get_mut(&attempt.worker) {
             worker.open.remove(&attempt.execution);
         }
         self.refresh(attempt.worker);
-        if !attempt.locks.is_empty() {
-            self.queue.touch_all();
-        }
     }
 
     fn fold_settled(&mut self, id: DeploymentId, settled: &Settled) {

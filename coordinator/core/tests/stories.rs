@@ -190,6 +190,17 @@ fn a_person_decides_about_an_unknown_step_and_the_deployment_goes_on() {
 }
 
 #[test]
+fn an_interrupted_attempt_waits_for_a_decision_and_leaves_its_slot_to_others() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    world.submit(D2, "blog", vec![step("two")]);
+    let one = world.run();
+    world.say(W1, Said::Interrupted { execution: one.execution, evidence: "its shim was killed".into() });
+    assert!(world.core.needs_decision(D1, 0));
+    assert_eq!(world.one_offer().deployment, D2);
+}
+
+#[test]
 fn a_result_that_comes_twice_counts_once() {
     let mut world = World::with_workers(&[(W1, 1)]);
     world.submit(D1, "shop", vec![step("one")]);

@@ -25,6 +25,8 @@ pub struct Pulse {
     pub running: u32,
     /// Bytes free in its data folder, as it said last.
     pub disk_free_bytes: u64,
+    /// Milliseconds since 1970: when it was heard last since this coordinator began.
+    pub last_heard_at: Option<i64>,
 }
 
 /// Asks AWS from a worker who an account is.

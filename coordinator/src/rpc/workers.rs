@@ -238,7 +238,7 @@ fn to_wire(row: Row, pulse: Pulse) -> wire::Worker {
             State::Revoked => wire::worker::State::Revoked,
         } as i32,
         connected: pulse.connected,
-        last_seen_time: row.last_seen_at.map(clock::timestamp),
+        last_seen_time: pulse.last_heard_at.max(row.last_seen_at).map(clock::timestamp),
         version: row.version,
         slots: i32::try_from(row.slots).unwrap_or(i32::MAX),
         running: i32::try_from(pulse.running).unwrap_or(i32::MAX),
