@@ -107,6 +107,8 @@ reasons! {
     NothingToDecide = "NOTHING_TO_DECIDE", Precondition;
     /// What a step needs does not fit one message to its worker: make its script or its variables smaller.
     StepTooLarge = "STEP_TOO_LARGE", Precondition;
+    /// AWS refused an account's keys, or could not be asked; the sentence says who refused and what to check.
+    CredentialsRefused = "CREDENTIALS_REFUSED", Precondition;
     /// What the step needs could not be evaluated; the sentence says what is wrong.
     StepRefused = "STEP_REFUSED", Precondition;
     /// A project's file was not uploaded.

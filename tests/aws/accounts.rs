@@ -32,6 +32,7 @@ fn a_wrong_secret_key_is_an_answer_that_says_who_refused_and_what_to_check() -> 
     assert!(answer.stderr.contains("AWS") && answer.stderr.contains(&key.id), "{answer}");
     assert!(answer.stderr.to_lowercase().contains("secret"), "it says what to check: {answer}");
     assert!(!answer.to_string().contains(&wrong.secret), "{answer}");
+    assert_eq!(world.cli().json(&["account", "list"])?, serde_json::json!([]), "nothing is saved");
     Ok(())
 }
 

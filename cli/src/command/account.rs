@@ -160,6 +160,7 @@ impl Create {
             access_key_id: self.access_key_id,
             secret_access_key: secret.map(|secret| secret.expose().to_owned()).unwrap_or_default(),
             region: self.region,
+            test: self.test,
         };
         let connection = Connection::open()?;
         let mut client = connection.accounts();

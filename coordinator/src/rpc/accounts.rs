@@ -22,7 +22,7 @@ use crate::{
     aws::Sts,
     clock,
     registry::{
-        account::{self, Row},
+        account::{self, Keys, Row},
         request_id::RequestId,
     },
     seal::Seal,
@@ -90,6 +90,9 @@ impl Accounts {
         valid_access_key_id(&request.access_key_id)?;
         valid_secret(&secret)?;
         valid_region(&request.region)?;
+        if request.test {
+            self.ensure_aws_knows(&request).await?;
+        }
         let seal = self.trust.seal.clone();
         // The fingerprint stands for the secret: another secret is another request.
         let content = CreateAccountRequest {
@@ -124,6 +127,20 @@ impl Accounts {
             Ok(row)
         });
         created.await.map(Into::into)
+    }
+
+    /// Before anything is saved: wrong keys are of no use to anybody.
+    async fn ensure_aws_knows(&self, request: &CreateAccountRequest) -> Result<(), Fault> {
+        let keys = Keys {
+            access_key_id: request.access_key_id.clone(),
+            secret_access_key: Zeroizing::new(request.secret_access_key.clone()),
+            region: request.region.clone(),
+        };
+        let known = self.sts.identity(&keys).await;
+        known.map(drop).map_err(|refusal| {
+            let sentence = format!("{refusal} The account \"{}\" was not saved.", request.name);
+            Fault::new(Reason::CredentialsRefused, sentence)
+        })
     }
 
     async fn update(&self, caller: Caller, request: UpdateAccountRequest) -> Result<wire::Account, Fault> {

@@ -19,6 +19,7 @@ fn shop() -> CreateAccountRequest {
         access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
         secret_access_key: SECRET.into(),
         region: "eu-west-1".into(),
+        test: false,
     }
 }
 

@@ -109,14 +109,18 @@ fn deployment(view: DeploymentView, live: &Live, logs: &LogStore) -> Deployment 
 }
 
 fn step_run(step: StepView, waiting: Option<&QueueReason>, live: &Live, logs: &LogStore) -> wire::StepRun {
+    let (reason, detail) = match (step.state, step.attempts.last()) {
+        (StepState::Unknown, Some(attempt)) => ("NEEDS_DECISION".to_owned(), attempt.evidence.clone()),
+        _ => (step.reason, step.detail),
+    };
     // The core may be a moment ahead of what was read.
     let waiting = waiting.filter(|_| matches!(step.state, StepState::Pending | StepState::Queued));
     wire::StepRun {
         name: step.name,
         state: step_state(step.state).into(),
         queue_reason: waiting.map(|why| why.sentence.clone()).unwrap_or_default(),
-        reason: waiting.map_or(step.reason, |why| why.code.to_owned()),
-        detail: step.detail,
+        reason: waiting.map_or(reason, |why| why.code.to_owned()),
+        detail,
         attempts: step.attempts.into_iter().map(|attempt| self::attempt(attempt, live, logs)).collect(),
         outputs: step.outputs.into_iter().map(output).collect(),
     }
