@@ -6,6 +6,7 @@ mod logs;
 mod plain;
 mod presenter;
 mod records;
+mod row;
 mod stream;
 mod terminal;
 #[cfg(test)]
@@ -38,7 +39,7 @@ use crate::{
 
 /// 100 ms between pictures: what an eye takes for movement.
 const FRAME_TIME: Duration = Duration::from_millis(100);
-/// 5 seconds between looks while a step is queued: what it waits for may change without an event.
+/// 5 seconds between looks while a step waits: what it waits for may change without an event.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// 5 seconds without a line after the end: a log that has not come by then may never come, as when its worker is lost.
 const LOG_GRACE: Duration = Duration::from_secs(5);
@@ -142,7 +143,7 @@ impl<'a> Follower<'a> {
                     None => return Err(Failure::new(Exit::Failed, "The streams ended without a word.")),
                 },
                 _ = picture.tick(), if self.presenter.is_animated() => show(self.presenter.tick(&self.board))?,
-                _ = look.tick(), if self.board.is_queued() => self.streams.look(),
+                _ = look.tick(), if self.board.is_waiting() => self.streams.look(),
                 () = until(patience) => show(self.give_up_on_logs())?,
             }
         }

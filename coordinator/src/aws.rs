@@ -18,7 +18,7 @@ use proto::deployment::CallerIdentity;
 use crate::registry::account::Keys;
 
 /// Any region knows any key of its partition; this one is always there.
-const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
 /// 5 seconds until a connection is there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// 15 seconds for all tries together: somebody waits before a screen.

@@ -4,13 +4,14 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use proto::worker::{Forget, coordinator_message::Message};
 use service::task;
 use shared::{
     id::{ExecutionId, WorkerId},
-    reason::Fault,
+    reason::{Fault, Reason},
 };
 
 use crate::{
@@ -18,6 +19,9 @@ use crate::{
     log_store::{LogStore, Sealed},
     store::{Store, facts},
 };
+
+/// 5 seconds until a full disk is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// How long an attempt's log will be, as its worker said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +73,12 @@ impl Drain {
                 self.routes.send_now(worker, Message::Forget(Forget { execution_id: execution.to_string() }));
             }
             Ok(Sealed::Missing { .. }) => self.expect(execution, expected),
+            Err(error) if error.reason == Reason::StoreUnavailable => {
+                tracing::warn!(execution = %execution, error = %error, "a log cannot be completed yet");
+                tokio::time::sleep(AGAIN).await;
+                self.expect(execution, expected);
+                self.look(worker, execution);
+            }
             Err(error) => {
                 // The worker keeps its files; its next session brings us here again.
                 tracing::error!(execution = %execution, error = %error, "a log could not be completed");
@@ -78,7 +88,12 @@ impl Drain {
 
     /// A log whose digest nobody could compute is kept as far as it was saved, and never counts as complete.
     async fn seal(&self, execution: ExecutionId, expected: Expected) -> Result<Sealed, Fault> {
-        let sealed = self.logs.seal(execution, expected.frames, expected.digest).await?;
+        // What arrived may be more than the worker's disk kept: frames are sent before they are synced there.
+        let frames = match expected.digest {
+            Some(_) => expected.frames,
+            None => self.logs.next_seq(execution)?.max(expected.frames),
+        };
+        let sealed = self.logs.seal(execution, frames, expected.digest).await?;
         if sealed == Sealed::Complete && expected.digest.is_some() {
             self.store.write(move |tx| facts::set_log_complete(tx, execution)).await?;
         }

@@ -89,8 +89,15 @@ impl Driver {
         let (commands, inbox) = mpsc::channel(WAITING);
         let driver = Self { commands, store: parts.store.clone(), watchers: Watchers::default() };
         let (core, begun) = recover(&parts.store, parts.patience, Mono::default()).await?;
+        let shutdown = parts.shutdown.clone();
         let engine = Engine::new(&driver, parts, core);
-        task::spawn("driver", engine.run(inbox, begun));
+        let running = task::spawn("driver", engine.run(inbox, begun));
+        task::spawn("driver-watch", async move {
+            if running.await.is_err() {
+                // Its panic was logged. Without it nothing is decided: whoever started us starts us again.
+                shutdown.request();
+            }
+        });
         Ok(driver)
     }
 

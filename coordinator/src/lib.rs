@@ -132,7 +132,8 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
         Arc::new(LiveFleet { driver: driver.clone(), store: store.clone(), presence: presence.clone() });
 
     // Services
-    let deployments = Deployments::new(store.clone(), seal.clone(), preparer.clone(), driver.clone(), logs.clone());
+    let deployments =
+        Deployments::new(store.clone(), seal.clone(), preparer.clone(), driver.clone(), logs.clone(), shutdown.clone());
     let coordinator = Coordinator { trust: Arc::clone(&trust), store_id: Arc::clone(&vault.store_id) };
     let accounts = Accounts {
         trust: Arc::clone(&trust),
@@ -155,6 +156,7 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
         seal,
         files,
         store_id: Arc::clone(&vault.store_id),
+        shutdown: shutdown.clone(),
     };
 
     let max = limits::MESSAGE_BYTES;

@@ -15,9 +15,14 @@ use shared::{
     template::Variables,
 };
 
-use self::{plan::Plan, surroundings::Surroundings, text::Texts};
+use self::{
+    plan::Plan,
+    surroundings::Surroundings,
+    text::{Texts, WORKER_POOL},
+};
 use crate::{files::Files, registry, seal::Seal, store::Store};
 
+mod foresight;
 mod identity;
 pub(crate) mod plan;
 mod printing;
@@ -102,7 +107,7 @@ impl Preparer {
         let variables = scope::variables(&plan, step, &around);
         let mut ready = Ready { plan, step, around, variables, pool: String::new() };
         ready.pool = ready.evaluate_pool()?;
-        ready.variables.insert_literal("Octopus.WorkerPool.Name", &ready.pool, false);
+        ready.variables.insert_literal(WORKER_POOL, &ready.pool, false);
         Ok(ready)
     }
 

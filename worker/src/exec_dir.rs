@@ -18,6 +18,7 @@ use std::{
 use prost::Message;
 use proto::worker::Credentials;
 use serde::{Deserialize, Serialize};
+use shared::limits;
 
 pub use self::{
     events::{EventReader, EventWriter},
@@ -169,15 +170,20 @@ impl ExecDir {
             return Ok(());
         }
         let new = self.path.join("cancel.new");
-        fs::write(&new, grace.as_millis().to_string())?;
+        if let Err(error) = fs::write(&new, grace.as_millis().to_string())
+            && !new.exists()
+        {
+            return Err(error);
+        }
+        // On a full disk the file is empty, and says enough all the same.
         fs::rename(new, self.cancel_path())
     }
 
-    /// The grace of a cancel, if one was asked for; an unreadable one counts as no grace at all.
+    /// The grace of a cancel, if one was asked for; an unreadable one counts as the usual grace.
     #[must_use]
     pub fn cancel_request(&self) -> Option<Duration> {
         let text = fs::read_to_string(self.cancel_path()).ok()?;
-        Some(Duration::from_millis(text.trim().parse().unwrap_or(0)))
+        Some(text.trim().parse().map_or(limits::KILL_GRACE, Duration::from_millis))
     }
 
     /// Writes who runs the attempt.

@@ -134,7 +134,7 @@ impl List {
                 page_token,
             };
             let answer = connection.answer(client.list_deployments(request)).await?;
-            deployments.extend(answer.deployments.into_iter().map(DeploymentView::from));
+            deployments.extend(answer.deployments.into_iter().map(DeploymentView::listed));
             page_token = answer.next_page_token;
             if page_token.is_empty() {
                 break;

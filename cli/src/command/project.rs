@@ -59,7 +59,7 @@ impl Project {
                 let connection = Connection::open()?;
                 let mut client = connection.projects();
                 let answer = connection.answer(client.list_projects(d::ListProjectsRequest {})).await?;
-                screen.list(&answer.projects.into_iter().map(ProjectView::from).collect::<Vec<_>>())?;
+                screen.list(&answer.projects.into_iter().map(ProjectView::listed).collect::<Vec<_>>())?;
             }
             Self::Delete { name } => {
                 let connection = Connection::open()?;

@@ -43,9 +43,15 @@ impl Board {
         !matches!(self.deployment.state(), State::Running | State::Unspecified)
     }
 
-    /// Whether a step waits for a worker.
-    pub(super) fn is_queued(&self) -> bool {
-        self.deployment.steps.iter().any(|step| step.state() == State::Queued)
+    /// Whether a step waits for a worker, or the deployment for its turn.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.deployment.steps.iter().any(|step| step.state() == State::Queued) || self.turn().is_some()
+    }
+
+    /// Why no step's turn has come yet; nothing when none waits for anything but the steps before it.
+    pub(super) fn turn(&self) -> Option<&str> {
+        let pending = self.open_steps().filter(|step| step.state() == State::Pending);
+        pending.map(|step| step.queue_reason.as_str()).find(|reason| !reason.is_empty())
     }
 
     /// Whether every log that there is was read.
@@ -190,6 +196,17 @@ mod tests {
         assert!(board.newly_settled().is_empty());
         assert!(board.renew(deployment(d::deployment::State::Unknown, 6, steps())));
         assert_eq!(names(board.newly_settled()), ["A"]);
+    }
+
+    #[test]
+    fn a_deployment_that_waits_for_its_turn_is_looked_at_again() {
+        let waits =
+            d::StepRun { queue_reason: "Deployment #3 has not ended.".into(), ..step("B", State::Pending, vec![]) };
+        let state = d::deployment::State::Running;
+        let board = Board::new(deployment(state, 1, vec![step("A", State::Pending, vec![]), waits]));
+        assert_eq!(board.turn(), Some("Deployment #3 has not ended."));
+        assert!(board.is_waiting());
+        assert!(!Board::new(deployment(state, 1, vec![step("A", State::Pending, vec![])])).is_waiting());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use proto::deployment as d;
 
-use super::{Following, follow, lines::Lines, wording};
+use super::{Following, follow, lines::Lines, records, wording};
 use crate::{
     connection::Connection,
     failure::{Exit, Failure},
@@ -77,7 +77,7 @@ async fn print(
     let mut chunks = connection.answer(client.read_log(request)).await?;
     while let Some(chunk) = chunks.message().await.map_err(|status| connection.failure(&status))? {
         for frame in &chunk.frames {
-            writer.write(frame)?;
+            writer.write(frame, io::stdout().lock())?;
         }
         if !chunk.incomplete_reason.is_empty() {
             talk(&format!("[{}] {}", writer.step, chunk.incomplete_reason));
@@ -101,14 +101,14 @@ enum Form {
     /// For eyes; with the step's name before each line, if not empty.
     Readable { prefix: String, colored: bool },
     /// An object a frame.
-    Records,
+    Records(Format),
 }
 
 impl<'a> Writer<'a> {
     fn new(screen: Screen, step: &'a str, execution_id: &'a str, several: bool) -> Self {
         let colored = screen.colored();
         let form = match screen.output {
-            Format::Json | Format::Yaml => Form::Records,
+            form @ (Format::Json | Format::Yaml) => Form::Records(form),
             Format::Table if several => {
                 Form::Readable { prefix: format!("{} ", wording::prefix(step, colored)), colored }
             }
@@ -118,8 +118,7 @@ impl<'a> Writer<'a> {
         Self { form, step, execution_id, lines: Lines::default() }
     }
 
-    fn write(&mut self, frame: &d::LogFrame) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+    fn write(&mut self, frame: &d::LogFrame, mut out: impl Write) -> io::Result<()> {
         match &self.form {
             Form::Exact => out.write_all(&frame.data)?,
             Form::Readable { prefix, colored } => {
@@ -127,9 +126,9 @@ impl<'a> Writer<'a> {
                     writeln!(out, "{prefix}{}", wording::log_line(&line, *colored))?;
                 }
             }
-            Form::Records => {
+            Form::Records(form) => {
                 let view = LogFrameView::new(self.step, self.execution_id, frame);
-                writeln!(out, "{}", serde_json::to_string(&view)?)?;
+                out.write_all(records::encoded(*form, &view)?.as_bytes())?;
             }
         }
         out.flush()
@@ -143,5 +142,27 @@ impl<'a> Writer<'a> {
             }
         }
         out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_lines_of_json_and_documents_of_yaml() {
+        let written = |form| {
+            let mut writer =
+                Writer { form: Form::Records(form), step: "S", execution_id: "e", lines: Lines::default() };
+            let mut out = Vec::new();
+            for sequence in [0, 1] {
+                writer.write(&d::LogFrame { sequence, ..Default::default() }, &mut out).expect("written");
+            }
+            String::from_utf8(out).expect("text")
+        };
+        let yaml = written(Format::Yaml);
+        assert_eq!(yaml.matches("---\nstep: S\n").count(), 2, "{yaml}");
+        let json = written(Format::Json);
+        assert_eq!(json.lines().filter(|line| line.starts_with('{') && line.ends_with('}')).count(), 2, "{json}");
     }
 }

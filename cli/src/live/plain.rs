@@ -21,11 +21,13 @@ pub(super) struct Plain {
     lines: Lines,
     /// What was said last about each step.
     said: HashMap<String, String>,
+    /// What was said last about the deployment's turn.
+    turn: String,
 }
 
 impl Plain {
     pub(super) fn new(colored: bool) -> Self {
-        Self { colored, lines: Lines::default(), said: HashMap::new() }
+        Self { colored, lines: Lines::default(), said: HashMap::new(), turn: String::new() }
     }
 
     fn print(&self, step: &str, lines: &[Line]) -> io::Result<()> {
@@ -35,6 +37,23 @@ impl Plain {
             writeln!(out, "{prefix} {}", wording::log_line(line, self.colored))?;
         }
         out.flush()
+    }
+
+    /// What is new in how things stand, each said once.
+    fn news(&mut self, board: &Board) -> Vec<String> {
+        let mut news = Vec::new();
+        if let Some(turn) = board.turn().filter(|&turn| turn != self.turn) {
+            news.push(sanitise::cell(&format!("Waiting: {turn}")));
+            self.turn = turn.to_owned();
+        }
+        for step in board.open_steps() {
+            let Some(text) = wording::standing(step) else { continue };
+            if self.said.get(&step.name) != Some(&text) {
+                news.push(format!("{} {}", wording::prefix(&step.name, self.colored), sanitise::cell(&text)));
+                self.said.insert(step.name.clone(), text);
+            }
+        }
+        news
     }
 }
 
@@ -48,14 +67,7 @@ impl Presenter for Plain {
     }
 
     fn stands(&mut self, board: &Board) -> io::Result<()> {
-        for step in board.open_steps() {
-            let Some(text) = wording::standing(step) else { continue };
-            if self.said.get(&step.name) != Some(&text) {
-                write_line(&format!("{} {}", wording::prefix(&step.name, self.colored), sanitise::cell(&text)))?;
-                self.said.insert(step.name.clone(), text);
-            }
-        }
-        Ok(())
+        self.news(board).iter().try_for_each(|line| write_line(line))
     }
 
     fn frame(&mut self, step: &str, execution_id: &str, frame: &d::LogFrame) -> io::Result<()> {
@@ -90,4 +102,25 @@ fn write_line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::deployment::step_run::State;
+
+    use super::*;
+
+    #[test]
+    fn what_a_deployment_waits_for_is_said_once() {
+        let waits = |name: &str| {
+            let mut step =
+                d::StepRun { name: name.into(), queue_reason: "#3 has not ended.".into(), ..Default::default() };
+            step.set_state(State::Pending);
+            step
+        };
+        let board = Board::new(d::Deployment { steps: vec![waits("A"), waits("B")], ..Default::default() });
+        let mut plain = Plain::new(false);
+        assert_eq!(plain.news(&board), ["Waiting: #3 has not ended."]);
+        assert!(plain.news(&board).is_empty());
+    }
 }

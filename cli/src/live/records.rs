@@ -32,12 +32,17 @@ impl Records {
 
     fn write(&self, record: &Record) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        match self.form {
-            Format::Yaml => write!(out, "---\n{}", encode(Format::Yaml, record))?,
-            Format::Json | Format::Table => writeln!(out, "{}", serde_json::to_string(record)?)?,
-        }
+        out.write_all(encoded(self.form, record)?.as_bytes())?;
         out.flush()
     }
+}
+
+/// One of many: a line as JSON, a document as YAML.
+pub(super) fn encoded(form: Format, record: &impl Serialize) -> io::Result<String> {
+    Ok(match form {
+        Format::Yaml => format!("---\n{}", encode(Format::Yaml, record)),
+        Format::Json | Format::Table => format!("{}\n", serde_json::to_string(record)?),
+    })
 }
 
 impl Presenter for Records {

@@ -13,7 +13,7 @@ use super::{
     board::Board,
     lines::{Line, Lines},
     presenter::Presenter,
-    wording,
+    row, wording,
 };
 use crate::{
     sanitise,
@@ -29,8 +29,8 @@ const TAIL: usize = 30;
 const KEPT: usize = 20;
 /// 12 lines below a running step: what an eye follows.
 const MOST_BELOW: usize = 12;
-/// 24 rows: a terminal that does not say how high it is.
-const USUAL_ROWS: usize = 24;
+/// 80 columns and 24 rows: a terminal that does not say how large it is.
+const USUAL_SIZE: (usize, usize) = (80, 24);
 
 const CLEAR_BELOW: &str = "\x1b[J";
 const NO_WRAP: &str = "\x1b[?7l";
@@ -42,6 +42,8 @@ const SHOW_CURSOR: &str = "\x1b[?25h";
 pub(super) struct Terminal {
     colored: bool,
     lines: Lines,
+    /// Whether every line stays in sight: what an ad-hoc command prints is what it was run for.
+    whole: bool,
     panes: HashMap<String, Pane>,
     /// Rows that the last picture takes.
     drawn: usize,
@@ -59,7 +61,25 @@ struct Pane {
 
 impl Terminal {
     pub(super) fn new(colored: bool) -> Self {
-        Self { colored, lines: Lines::default(), panes: HashMap::new(), drawn: 0, picture: Vec::new(), ticks: 0 }
+        Self {
+            colored,
+            lines: Lines::default(),
+            whole: false,
+            panes: HashMap::new(),
+            drawn: 0,
+            picture: Vec::new(),
+            ticks: 0,
+        }
+    }
+
+    /// Shows lines above the picture, or keeps them for the next one: a log may come faster than anyone can read.
+    fn take(&mut self, step: &str, lines: Vec<Line>) -> io::Result<()> {
+        if !self.whole {
+            self.keep(step, lines);
+            return Ok(());
+        }
+        let above: Vec<_> = lines.iter().map(|line| wording::log_line(line, self.colored)).collect();
+        if above.is_empty() { Ok(()) } else { self.print(&above) }
     }
 
     fn keep(&mut self, step: &str, lines: Vec<Line>) {
@@ -86,8 +106,9 @@ impl Terminal {
         }
         // A row that wrapped would take two, and the next picture would begin in the wrong place.
         text.push_str(NO_WRAP);
+        let (columns, _) = size();
         for row in &self.picture {
-            text.push_str(row);
+            text.push_str(&row::fit(row, columns));
             text.push('\n');
         }
         text.push_str(WRAP);
@@ -119,7 +140,8 @@ impl Terminal {
             rest.push(format!("{hidden} more at work"));
         }
         if pending > 0 {
-            rest.push(format!("{pending} to come"));
+            let turn = board.turn().map(|turn| format!(": {}", sanitise::cell(turn))).unwrap_or_default();
+            rest.push(format!("{pending} to come{turn}"));
         }
         if !rest.is_empty() && rows > 1 {
             self.picture.push(paint(self.colored, Style::new().dimmed(), &format!("  {}", rest.join(", "))));
@@ -147,6 +169,7 @@ impl Terminal {
 
 impl Presenter for Terminal {
     fn begin(&mut self, deployment: &d::Deployment) -> io::Result<()> {
+        self.whole = wording::is_command(deployment);
         let opening = wording::opening(deployment);
         self.print(&[format!("{HIDE_CURSOR}{opening}")])
     }
@@ -156,20 +179,18 @@ impl Presenter for Terminal {
     }
 
     fn stands(&mut self, board: &Board) -> io::Result<()> {
-        self.draw(board, rows(), Timestamp::now());
+        self.draw(board, size().1, Timestamp::now());
         self.print(&[])
     }
 
     fn frame(&mut self, step: &str, execution_id: &str, frame: &d::LogFrame) -> io::Result<()> {
         let lines = self.lines.push(execution_id, frame);
-        // Shown with the next picture: a log may come faster than anyone can read.
-        self.keep(step, lines);
-        Ok(())
+        self.take(step, lines)
     }
 
     fn log_ended(&mut self, step: &str, execution_id: &str, missing: &str) -> io::Result<()> {
         let lines = self.lines.finish(execution_id);
-        self.keep(step, lines);
+        self.take(step, lines)?;
         if missing.is_empty() { Ok(()) } else { self.say(&format!("[{step}] {missing}")) }
     }
 
@@ -196,9 +217,8 @@ impl Presenter for Terminal {
         self.picture.clear();
         self.print(&[wording::closing(deployment, self.colored)])?;
         wording::decisions(deployment).iter().for_each(|decision| talk(decision));
-        let id = &deployment.id;
-        if deployment.steps.iter().any(|step| step.state() == State::Failed) {
-            talk(&format!("The whole logs: longshore deployment logs {id}"));
+        if let Some(way) = wording::way_to_logs(deployment) {
+            talk(&way);
         }
         Ok(())
     }
@@ -209,7 +229,7 @@ impl Presenter for Terminal {
 
     fn tick(&mut self, board: &Board) -> io::Result<()> {
         self.ticks += 1;
-        self.draw(board, rows(), Timestamp::now());
+        self.draw(board, size().1, Timestamp::now());
         self.print(&[])
     }
 }
@@ -229,12 +249,13 @@ fn push(lines: &mut VecDeque<String>, line: String, max: usize) {
     lines.push_back(line);
 }
 
-fn rows() -> usize {
+/// Columns and rows.
+fn size() -> (usize, usize) {
     rustix::termios::tcgetwinsize(io::stdout())
-        .map(|size| usize::from(size.ws_row))
+        .map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)))
         .ok()
-        .filter(|&rows| rows > 0)
-        .unwrap_or(USUAL_ROWS)
+        .filter(|&(columns, rows)| columns > 0 && rows > 0)
+        .unwrap_or(USUAL_SIZE)
 }
 
 #[cfg(test)]
@@ -281,6 +302,28 @@ mod tests {
                 "  1 to come"
             ]
         );
+    }
+
+    #[test]
+    fn a_deployment_says_what_it_waits_for() {
+        let mut waits = d::StepRun { queue_reason: "#3 has not ended.".into(), ..Default::default() };
+        waits.set_state(State::Pending);
+        let board = Board::new(d::Deployment { steps: vec![waits], ..Default::default() });
+        let mut terminal = Terminal::new(false);
+        terminal.draw(&board, 24, Timestamp::UNIX_EPOCH);
+        assert_eq!(terminal.picture, ["  1 to come: #3 has not ended."]);
+    }
+
+    #[test]
+    fn what_a_command_prints_is_shown_and_not_folded() {
+        let mut command = Terminal::new(false);
+        command.begin(&d::Deployment::default()).expect("shown");
+        command.take("Command", vec![line("its output", Level::Info)]).expect("shown");
+        assert!(command.panes.is_empty(), "a line was kept to be folded");
+        let mut project = Terminal::new(false);
+        project.begin(&d::Deployment { project: "shop".into(), ..Default::default() }).expect("shown");
+        project.take("A", vec![line("its output", Level::Info)]).expect("shown");
+        assert_eq!(project.panes["A"].tail, ["its output"]);
     }
 
     #[test]

@@ -24,6 +24,17 @@ pub(super) fn opening(deployment: &d::Deployment) -> String {
     sanitise::cell(&format!("Deployment {} of {what}", deployment.id))
 }
 
+/// Whether it is an ad-hoc command rather than a run of a project's process.
+pub(super) fn is_command(deployment: &d::Deployment) -> bool {
+    deployment.project.is_empty()
+}
+
+/// How to read what the live view folded away; nothing when nothing ran, or when all of a command's output was shown.
+pub(super) fn way_to_logs(deployment: &d::Deployment) -> Option<String> {
+    let ran = deployment.steps.iter().any(|step| !step.attempts.is_empty());
+    (ran && !is_command(deployment)).then(|| format!("The whole logs: longshore deployment logs {}", deployment.id))
+}
+
 /// What is said last: what ran where as whom, and how it ended.
 pub(super) fn closing(deployment: &d::Deployment, colored: bool) -> String {
     use d::deployment::State;
@@ -49,11 +60,11 @@ pub(super) fn decisions(deployment: &d::Deployment) -> Vec<String> {
     let unknown = deployment.steps.iter().filter(|step| step.state() == State::Unknown);
     unknown
         .map(|step| {
+            let detail = if step.detail.is_empty() { String::new() } else { format!(" {}", step.detail) };
             format!(
-                "Whether step \"{name}\" did its work is not known. {detail}\nFind out, then: longshore deployment resolve \
+                "Whether step \"{name}\" did its work is not known.{detail}\nFind out, then: longshore deployment resolve \
                  {id} --step {quoted} --as succeeded|failed --reason TEXT",
                 name = step.name,
-                detail = step.detail,
                 id = deployment.id,
                 quoted = quoted(&step.name),
             )
@@ -217,6 +228,26 @@ mod tests {
         deployment.steps[0].set_state(State::Unknown);
         let told = decisions(&deployment).concat();
         assert!(told.contains(r"longshore deployment resolve 0199 --step 'It'\''s' --as"), "{told}");
+    }
+
+    #[test]
+    fn a_decision_without_a_reason_leaves_no_blank_behind() {
+        let mut deployment = d::Deployment { steps: vec![step(State::Unknown)], ..Default::default() };
+        assert!(decisions(&deployment).concat().contains("is not known. The process ended with exit code 3.\n"));
+        deployment.steps[0].detail.clear();
+        assert!(decisions(&deployment).concat().contains("is not known.\n"));
+    }
+
+    #[test]
+    fn the_way_to_the_logs_is_told_however_a_deployment_ended() {
+        for state in [State::Succeeded, State::Failed] {
+            let steps = vec![step(state)];
+            let mut deployment =
+                d::Deployment { id: "0199".into(), project: "shop".into(), steps, ..Default::default() };
+            assert_eq!(way_to_logs(&deployment).as_deref(), Some("The whole logs: longshore deployment logs 0199"));
+            deployment.project.clear();
+            assert_eq!(way_to_logs(&deployment), None);
+        }
     }
 
     #[test]

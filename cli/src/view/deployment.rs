@@ -15,7 +15,9 @@ pub(crate) struct DeploymentView {
     project: String,
     environment: String,
     state: String,
-    steps: Vec<StepRunView>,
+    /// Absent in a list, which does not carry them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<StepRunView>>,
     create_time: Option<Timestamp>,
     end_time: Option<Timestamp>,
     created_by: String,
@@ -93,7 +95,7 @@ impl From<d::Deployment> for DeploymentView {
             id: it.id,
             project: it.project,
             environment: it.environment,
-            steps: it.steps.into_iter().map(StepRunView::from).collect(),
+            steps: Some(it.steps.into_iter().map(StepRunView::from).collect()),
             create_time: time(it.create_time),
             end_time: time(it.end_time),
             created_by: it.created_by,
@@ -153,6 +155,15 @@ impl From<d::Attempt> for AttemptView {
 }
 
 impl DeploymentView {
+    /// As a list carries it.
+    pub(crate) fn listed(it: d::Deployment) -> Self {
+        Self { steps: None, ..Self::from(it) }
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &StepRunView> {
+        self.steps.iter().flatten()
+    }
+
     fn what(&self) -> String {
         if self.project.is_empty() { "(command)".to_owned() } else { format!("{} #{}", self.project, self.number) }
     }
@@ -172,7 +183,7 @@ impl DeploymentView {
             });
             rows.collect::<Vec<_>>()
         };
-        self.steps.iter().flat_map(of_step).collect()
+        self.steps().flat_map(of_step).collect()
     }
 }
 
@@ -204,7 +215,7 @@ impl View for DeploymentView {
             ("ended", short(self.end_time)),
         ]);
         page.push('\n');
-        page.push_str(&screen::table(StepRunView::COLUMNS, self.steps.iter().map(StepRunView::cells)));
+        page.push_str(&screen::table(StepRunView::COLUMNS, self.steps().map(StepRunView::cells)));
         let outputs = self.outputs();
         if !outputs.is_empty() {
             page.push_str("\n\n");
@@ -340,5 +351,12 @@ mod tests {
         assert_eq!(view["state"], "succeeded");
         assert_eq!(view["steps"][0]["queue_reason"], "");
         assert!(view["end_time"].is_null() && view["cancel_requested"] == false);
+    }
+
+    #[test]
+    fn a_list_does_not_say_that_a_deployment_has_no_steps() {
+        let keys = |view| serde_json::to_value::<DeploymentView>(view).expect("json");
+        assert!(keys(DeploymentView::listed(d::Deployment::default())).get("steps").is_none());
+        assert_eq!(keys(DeploymentView::from(d::Deployment::default()))["steps"], serde_json::json!([]));
     }
 }

@@ -15,12 +15,16 @@ pub(crate) struct ProjectView {
     /// Its name.
     pub(crate) name: String,
     description: String,
-    steps: Vec<StepView>,
-    variables: Vec<VariableView>,
+    /// Absent in a list, which carries neither these nor variables and files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<StepView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variables: Option<Vec<VariableView>>,
     /// Grows by one with each change of the process.
     pub(crate) revision: i64,
     update_time: Option<Timestamp>,
-    files: Vec<FileView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<Vec<FileView>>,
 }
 
 /// One step of a process.
@@ -101,16 +105,25 @@ impl From<d::Project> for ProjectView {
         Self {
             name: it.name,
             description: it.description,
-            steps: it.steps.into_iter().map(StepView::from).collect(),
-            variables: it.variables.into_iter().map(VariableView::from).collect(),
+            steps: Some(it.steps.into_iter().map(StepView::from).collect()),
+            variables: Some(it.variables.into_iter().map(VariableView::from).collect()),
             revision: it.revision,
             update_time: time(it.update_time),
-            files: it
-                .files
-                .into_iter()
-                .map(|it| FileView { path: it.path, sha256: it.sha256, size: it.size, executable: it.executable })
-                .collect(),
+            files: Some(it.files.into_iter().map(FileView::from).collect()),
         }
+    }
+}
+
+impl ProjectView {
+    /// As a list carries it.
+    pub(crate) fn listed(it: d::Project) -> Self {
+        Self { steps: None, variables: None, files: None, ..Self::from(it) }
+    }
+}
+
+impl From<d::ProjectFile> for FileView {
+    fn from(it: d::ProjectFile) -> Self {
+        Self { path: it.path, sha256: it.sha256, size: it.size, executable: it.executable }
     }
 }
 
@@ -199,7 +212,7 @@ impl View for ProjectView {
             ("revision", self.revision.to_string()),
             ("changed", short(self.update_time)),
         ]);
-        let steps = self.steps.iter().enumerate().map(|(at, step)| {
+        let steps = self.steps.iter().flatten().enumerate().map(|(at, step)| {
             vec![
                 (at + 1).to_string(),
                 step.name.clone(),
@@ -212,9 +225,10 @@ impl View for ProjectView {
         });
         page.push('\n');
         page.push_str(&screen::table(&["#", "step", "pool", "does", "aws", "condition", "environments"], steps));
-        if !self.variables.is_empty() {
+        let variables = self.variables.as_deref().unwrap_or_default();
+        if !variables.is_empty() {
             page.push_str("\n\n");
-            page.push_str(&screen::table(VariableView::COLUMNS, self.variables.iter().map(View::cells)));
+            page.push_str(&screen::table(VariableView::COLUMNS, variables.iter().map(View::cells)));
         }
         page
     }
@@ -256,5 +270,21 @@ impl View for VariableView {
         };
         let from = if self.from_file { "project file" } else { "variable set" };
         vec![self.name.clone(), self.r#type.clone(), value, self.environments.join(", "), from.to_owned()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_does_not_say_that_a_project_has_no_steps() {
+        let keys = |view| serde_json::to_value::<ProjectView>(view).expect("json");
+        let (listed, shown) =
+            (keys(ProjectView::listed(d::Project::default())), keys(ProjectView::from(d::Project::default())));
+        for key in ["steps", "variables", "files"] {
+            assert!(listed.get(key).is_none(), "{key} is in a list");
+            assert_eq!(shown[key], serde_json::json!([]));
+        }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use shared::{attempt::AttemptState, id::DeploymentId, plan::Condition};
+use shared::{
+    attempt::AttemptState,
+    id::{DeploymentId, WorkerId},
+    plan::Condition,
+};
 
 use crate::{
     Coordinator, Mono,
@@ -37,6 +41,10 @@ impl Coordinator {
                 }
             }
             self.advance(id);
+        }
+        let workers: Vec<WorkerId> = self.workers.keys().copied().collect();
+        for worker in workers {
+            self.give_up_if_revoked(worker);
         }
     }
 

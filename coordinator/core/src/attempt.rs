@@ -20,6 +20,8 @@ use crate::{
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// After any other rejection.
 const REJECTED_PAUSE: Duration = Duration::from_secs(5);
+/// A step that may run twice and was lost three times is no accident: a person looks.
+const MOST_LOST: u32 = 3;
 /// The longest wait between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(3600);
 
@@ -207,12 +209,12 @@ impl Coordinator {
         self.not_started(id, step);
     }
 
-    /// No contact for too long: a granted attempt may be alive, and nobody knows.
-    pub(crate) fn contact_lost(&mut self, execution: ExecutionId) {
+    /// Its worker's word is not to be had: a granted attempt may be alive, and nobody knows.
+    pub(crate) fn contact_lost(&mut self, execution: ExecutionId, why: &str) {
         let Some((id, step)) = self.executions.get(&execution).copied() else { return };
         let Some(attempt) = self.attempt(id, step) else { return };
         if matches!(attempt.state, AttemptState::Granted | AttemptState::Running) {
-            self.lose(id, step, &attempt, "No word from its worker for too long.");
+            self.lose(id, step, &attempt, why);
         }
     }
 
@@ -224,9 +226,11 @@ impl Coordinator {
     /// A step that declared itself safe to run twice is run again without a person's decision.
     fn decide_by_policy(&mut self, id: DeploymentId, step: usize) {
         let Some(deployment) = self.deployments.get(&id) else { return };
-        if !deployment.plan(step).retry_safe || deployment.cancel_requested {
+        let (plan, lost) = (deployment.plan(step), deployment.steps[step].lost);
+        if !plan.retry_safe || deployment.cancel_requested || lost >= plan.retries.count.max(MOST_LOST) {
             return;
         }
+        let wait = plan.retries.backoff.saturating_mul(1 << lost.min(16)).min(MAX_BACKOFF);
         let Some(attempt) = self.attempt(id, step) else { return };
         self.move_attempt(
             id,
@@ -235,7 +239,7 @@ impl Coordinator {
             AttemptEvent::Decided,
             "The step declares that running it twice does no harm.",
         );
-        self.requeue(id, step);
+        self.queue_again(self.now, id, step, wait);
     }
 
     /// A person's decision about a step whose attempt is unknown or interrupted.

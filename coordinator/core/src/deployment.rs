@@ -28,6 +28,8 @@ pub(crate) struct StepRun {
     pub(crate) attempts: u32,
     /// Of these, how many used up the retry budget.
     pub(crate) failures: u32,
+    /// Of these, how many were lost and decided about.
+    pub(crate) lost: u32,
     pub(crate) open: Option<Attempt>,
     /// Not a fact: evaluated anew after a restart.
     pub(crate) prepared: Option<Prepared>,

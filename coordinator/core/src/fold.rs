@@ -77,6 +77,9 @@ impl Coordinator {
         if matches!(moved.event, AttemptEvent::Exited(OutcomeKind::Failed | OutcomeKind::TimedOut)) {
             run.failures += 1;
         }
+        if moved.event == AttemptEvent::Decided {
+            run.lost += 1;
+        }
         if state == AttemptState::Interrupted {
             let attempt = attempt.clone();
             self.free_slot(&attempt);

@@ -73,6 +73,8 @@ impl Default for Patience {
 #[derive(Debug, Default)]
 pub struct Coordinator {
     patience: Patience,
+    /// Of the input that is being handled.
+    now: Mono,
     deployments: BTreeMap<DeploymentId, Deployment>,
     workers: BTreeMap<WorkerId, Worker>,
     /// Where an open attempt belongs.
@@ -95,7 +97,7 @@ impl Coordinator {
         workers: Vec<WorkerRecord>,
         deployments: Vec<(DeploymentId, Vec<DeploymentFact>)>,
     ) -> (Self, Decision) {
-        let mut this = Self { patience, ..Self::default() };
+        let mut this = Self { patience, now, ..Self::default() };
         for record in workers {
             this.worker_changed(now, record);
         }
@@ -111,6 +113,7 @@ impl Coordinator {
 
     /// Takes what happened, and says what to store and what to do.
     pub fn handle(&mut self, now: Mono, input: Input) -> Decision {
+        self.now = now;
         match input {
             Input::Submitted { deployment, created } => self.submitted(deployment, created),
             Input::StepPrepared { deployment, step, prepared } => self.step_prepared(deployment, step, prepared),

@@ -70,7 +70,6 @@ impl Coordinator {
             worker.disk_low = hello.disk_low;
             worker.heard_at = now;
             worker.closed_until = None;
-            worker.assign_seq = worker.assign_seq.max(hello.assign_hwm);
         }
         // A grant that is sent again after this rests on this commit, not on a read alone.
         self.decision.facts.push(Fact::SessionOpened(SessionOpened {
@@ -119,7 +118,8 @@ impl Coordinator {
             (S::Offered, None, Memory::Whole) if seen => {
                 self.withdrawn(id, step, &attempt, "The worker saw the offer and knows nothing of it.");
             }
-            (S::Offered | S::Granted, None, Memory::Whole) if !seen => self.offer_again(epoch, id, step, &attempt),
+            (S::Offered, None, Memory::Whole) if !seen => self.offer_again(epoch, id, step, &attempt),
+            // It was granted because the worker had journalled it: a journal that never saw it went back in time.
             (S::Granted | S::Running, None, Memory::Whole) => {
                 self.lose(id, step, &attempt, "The worker knows nothing of it any more.");
             }

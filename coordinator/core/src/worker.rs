@@ -68,10 +68,20 @@ impl Coordinator {
             self.workers.insert(id, Worker::from_record(record, now));
             self.timers.arm(now.after(self.patience.contact_lost_after), Timer::Contact(id));
         }
-        if self.workers.get(&id).is_some_and(|w| w.wish == Wish::Revoked) {
-            self.end_session(id);
-        }
         self.refresh(id);
+        self.give_up_if_revoked(id);
+    }
+
+    /// A revoked worker is never heard again: nobody waits for its silence to last.
+    pub(crate) fn give_up_if_revoked(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get(&id).filter(|w| w.wish == Wish::Revoked) else { return };
+        let why = format!("Worker {} was revoked.", worker.name);
+        let open: Vec<ExecutionId> = worker.open.iter().copied().collect();
+        self.end_session(id);
+        for execution in open {
+            self.withdraw_offer(execution, &why);
+            self.contact_lost(execution, &why);
+        }
     }
 
     pub(crate) fn worker_deleted(&mut self, id: WorkerId) {
@@ -137,7 +147,7 @@ impl Coordinator {
         }
         if silent >= self.patience.unknown_after {
             for execution in &open {
-                self.contact_lost(*execution);
+                self.contact_lost(*execution, "No word from its worker for too long.");
             }
         }
         let next = if silent < self.patience.contact_lost_after {

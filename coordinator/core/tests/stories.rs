@@ -152,6 +152,24 @@ fn a_step_that_declares_itself_safe_is_run_again_and_the_old_attempt_is_stopped_
 }
 
 #[test]
+fn a_safe_step_that_is_lost_again_and_again_waits_longer_each_time_and_then_for_a_person() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![Step { retry_safe: true, ..step("kills its shim") }]);
+    for wait in [10, 20, 40] {
+        let offer = world.run();
+        world.say(W1, Said::Interrupted { execution: offer.execution, evidence: "killed".into() });
+        assert!(world.offers().is_empty(), "not at once");
+        for _ in 0..wait {
+            world.pass(Duration::from_secs(1));
+            world.say(W1, Said::Heartbeat { disk_low: false });
+        }
+    }
+    let last = world.run();
+    world.say(W1, Said::Interrupted { execution: last.execution, evidence: "killed".into() });
+    assert!(world.core.needs_decision(D1, 0));
+}
+
+#[test]
 fn a_worker_that_forgot_a_granted_attempt_leaves_it_unknown() {
     let mut world = World::with_workers(&[(W1, 1)]);
     world.submit(D1, "shop", vec![step("one")]);
@@ -234,6 +252,18 @@ fn an_offer_that_never_arrived_is_made_again_under_the_same_number() {
     world.hello_as(W1, 1, BTreeMap::new(), AssignSeq(0), "journal", "boot");
     let again = world.one_offer();
     assert_eq!((again.execution, again.assign_seq), (offer.execution, offer.assign_seq));
+}
+
+#[test]
+fn a_worker_whose_disk_went_back_in_time_is_not_granted_the_same_attempt_again() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.one_offer();
+    world.say(W1, Said::Accepted { execution: offer.execution });
+    world.take_actions();
+    world.hello_as(W1, 1, BTreeMap::new(), AssignSeq(0), "journal", "boot");
+    assert!(world.core.needs_decision(D1, 0), "it may have run");
+    assert!(world.offers().is_empty());
 }
 
 #[test]
@@ -402,6 +432,40 @@ fn a_revoked_worker_loses_its_session_and_is_offered_nothing() {
     assert!(matches!(world.take_actions().as_slice(), [.., Action::CloseSession { worker: W1, .. }]));
     world.submit(D1, "shop", vec![step("one")]);
     assert!(world.offers().is_empty());
+}
+
+#[test]
+fn what_a_revoked_worker_had_is_unknown_at_once_and_what_it_was_only_offered_goes_to_another() {
+    let mut world = World::with_workers(&[(W1, 2)]);
+    let beside = Step { start: Start::WithPrevious, ..step("beside") };
+    world.submit(D1, "shop", vec![step("one"), beside]);
+    let offers = world.offers();
+    world.say(W1, Said::Accepted { execution: offers[0].execution });
+    world.say(W1, Said::Started { execution: offers[0].execution });
+    world.tell(Input::WorkerChanged(record(W2, Wish::Active)));
+    world.hello(W2, 2, BTreeMap::new());
+    world.take_actions();
+    world.tell(Input::WorkerChanged(record(W1, Wish::Revoked)));
+    assert!(world.core.needs_decision(D1, 0));
+    assert_eq!(world.evidence(offers[0].execution), "Worker worker-1 was revoked.");
+    let again = world.one_offer();
+    assert_eq!((again.step, again.worker), (1, W2));
+}
+
+#[test]
+fn a_worker_that_is_revoked_while_it_is_away_leaves_nothing_to_wait_for() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    let offer = world.run();
+    let epoch = world.epoch(W1);
+    world.tell(Input::SessionClosed { worker: W1, epoch });
+    world.tell(Input::WorkerChanged(record(W1, Wish::Revoked)));
+    assert!(world.core.needs_decision(D1, 0));
+    let facts = world.facts.len();
+    world.tell(Input::WorkerChanged(record(W1, Wish::Revoked)));
+    world.pass(20 * MINUTE);
+    assert_eq!(world.facts.len(), facts, "it is said once");
+    assert_eq!(world.evidence(offer.execution), "Worker worker-1 was revoked.");
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use coordinator_core::input::Refusal;
 use proto::worker::{AwsSpec, aws_spec::Source};
 use shared::{
-    plan::{Identity, VariableKind},
+    plan::{Action, Identity, VariableKind},
     reason::Reason,
 };
 
 use super::Ready;
-use crate::registry::account::Keys;
+use crate::{aws, registry::account::Keys};
 
 /// The name of an account variable, also when it was written as `#{Name}`.
 pub(super) fn variable_name(text: &str) -> &str {
@@ -33,6 +33,11 @@ pub(super) fn spec(ready: &Ready) -> Result<Option<AwsSpec>, Refusal> {
     let region = match account {
         Some((_, keys)) if named.is_empty() => keys.region.clone(),
         _ => named,
+    };
+    // Who somebody is, is the same everywhere: to ask, no region needs to be configured.
+    let region = match &ready.step().action {
+        Action::CheckIdentity if region.is_empty() => aws::REGION.to_owned(),
+        _ => region,
     };
     Ok(Some(AwsSpec {
         source: source.into(),

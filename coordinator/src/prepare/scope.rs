@@ -5,6 +5,9 @@ use shared::{plan::VariableKind, template::Variables};
 use super::{plan::Plan, surroundings::Surroundings};
 use crate::registry::account;
 
+/// Ending of the name under which an account's access key is found.
+pub(super) const ACCESS_KEY: &str = ".AccessKey";
+
 /// Ending of the name under which an account's secret key is found.
 pub(super) const SECRET_KEY: &str = ".SecretKey";
 
@@ -30,7 +33,7 @@ fn insert_accounts(plan: &Plan, around: &Surroundings, variables: &mut Variables
         let Some(keys) = around.accounts.get(variable.value.trim()) else { continue };
         let name = &variable.name;
         variables.insert_literal(name, account::slug(variable.value.trim()), false);
-        variables.insert_literal(format!("{name}.AccessKey"), &keys.access_key_id, false);
+        variables.insert_literal(format!("{name}{ACCESS_KEY}"), &keys.access_key_id, false);
         variables.insert_literal(format!("{name}{SECRET_KEY}"), keys.secret_access_key.as_str(), true);
     }
 }

@@ -8,6 +8,9 @@ use shared::{
     template::{Evaluated, TemplateError, Variables},
 };
 
+/// Has a value as soon as the step's pool is known.
+pub(super) const WORKER_POOL: &str = "Octopus.WorkerPool.Name";
+
 /// The texts of a step in its environment.
 #[derive(Clone, Copy)]
 pub(super) struct Texts<'a> {
@@ -116,7 +119,8 @@ impl<'a> Texts<'a> {
     }
 }
 
-fn is_output(source: &str) -> bool {
+/// Whether an expression names what a step puts out.
+pub(super) fn is_output(source: &str) -> bool {
     let name = source.trim().to_lowercase();
     name.starts_with("octopus.action[") && name.contains("].output.") && !name.contains('|')
 }

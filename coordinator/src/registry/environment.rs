@@ -53,7 +53,7 @@ pub fn list(connection: &Connection) -> Result<Vec<Row>, Fault> {
     rows.collect::<Result<_, _>>().stored("reading the environments")
 }
 
-/// Removes one that no unfinished deployment goes to.
+/// Removes one that no unfinished deployment goes to and no variable has a value for.
 ///
 /// # Errors
 /// [`Reason::EnvironmentNotFound`], [`Reason::InUse`]; those of the store.
@@ -73,6 +73,24 @@ pub fn delete(connection: &Connection, name: &str) -> Result<(), Fault> {
             ),
         ));
     }
+    let scoped: Option<(String, String)> = connection
+        .query_row(
+            "SELECT project, name FROM variable WHERE EXISTS (SELECT 1 FROM json_each(environments) WHERE value = ?1)
+             ORDER BY project, name_key LIMIT 1",
+            [name],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()
+        .stored("looking for variables")?;
+    if let Some((project, variable)) = scoped {
+        return Err(Fault::new(
+            Reason::InUse,
+            format!(
+                "The environment \"{name}\" is in use: variable \"{variable}\" of project \"{project}\" has a value for it. Take \
+                 the value out of the project first."
+            ),
+        ));
+    }
     connection.execute("DELETE FROM environment WHERE name = ?1", [name]).stored("removing an environment").map(drop)
 }
 
@@ -85,4 +103,38 @@ fn not_found(name: &str) -> Fault {
 
 fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
     Ok(Row { name: row.get(0)?, description: row.get(1)?, created_at: row.get(2)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::plan::{VariableKey, VariableKind};
+
+    use super::*;
+    use crate::{
+        registry::{project, variable},
+        store::Store,
+    };
+
+    #[test]
+    fn an_environment_stays_while_a_variable_has_a_value_for_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).expect("a store");
+        let deleted = store.write_blocking(|tx| {
+            for name in ["staging", "production"] {
+                insert(tx, &Row { name: name.into(), description: String::new(), created_at: 0 })?;
+            }
+            let process = Default::default();
+            let description = String::new();
+            let name = "shop".into();
+            project::put(tx, &project::Row { name, description, revision: 1, process, next_number: 1, updated_at: 0 })?;
+            let environments = ["staging".to_owned()].into();
+            let key = VariableKey { name: "Region".into(), kind: VariableKind::Text, environments };
+            variable::put(tx, "shop", &variable::Row::new(key, true))?;
+            delete(tx, "production")?;
+            Ok(delete(tx, "staging"))
+        });
+        let fault = deleted.expect("written").expect_err("in use");
+        assert_eq!(fault.reason, Reason::InUse);
+        assert!(fault.sentence.contains("\"Region\"") && fault.sentence.contains("\"shop\""), "{fault}");
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use futures_util::{Stream, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use proto::{
     deployment::{
         CancelDeploymentRequest, CreateDeploymentRequest, Deployment, DeploymentEvent, GetDeploymentRequest,
@@ -12,11 +12,15 @@ use proto::{
     },
     status::to_status,
 };
+use service::shutdown::Shutdown;
 use shared::{id::DeploymentId, reason::Fault};
 use tokio::sync::{Mutex, watch};
 use tonic::{Request, Response, Status};
 
-use self::{follow::Watcher, log::LogReader};
+use self::{
+    follow::{Watcher, stopping},
+    log::LogReader,
+};
 use crate::{
     authorization::Caller,
     driver::Driver,
@@ -53,13 +57,41 @@ pub struct Deployments {
     /// Held while a project's deployment is made: their numbers follow each other, so racing would only make them try again.
     creating: Arc<Mutex<()>>,
     test_taken_within: Duration,
+    shutdown: Shutdown,
 }
 
 impl Deployments {
     /// The service over these parts.
     #[must_use]
-    pub fn new(store: Store, seal: Seal, preparer: Preparer, driver: Driver, logs: LogStore) -> Self {
-        Self { store, seal, preparer, driver, logs, creating: Arc::default(), test_taken_within: TEST_TAKEN_WITHIN }
+    pub fn new(
+        store: Store,
+        seal: Seal,
+        preparer: Preparer,
+        driver: Driver,
+        logs: LogStore,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self {
+            store,
+            seal,
+            preparer,
+            driver,
+            logs,
+            creating: Arc::default(),
+            test_taken_within: TEST_TAKEN_WITHIN,
+            shutdown,
+        }
+    }
+
+    /// Whoever follows is told of the coordinator's end at once, and does not hold it up.
+    fn until_shutdown<T: Send + 'static>(
+        &self,
+        answers: impl Stream<Item = Result<T, Status>> + Send + 'static,
+    ) -> Answers<T> {
+        let shutdown = self.shutdown.clone();
+        let farewell = stream::once(async move { shutdown.is_requested().then(|| Err(status(stopping()))) });
+        let answers = answers.take_until(self.shutdown.requested_owned());
+        Box::pin(answers.chain(farewell.filter_map(std::future::ready)))
     }
 
     /// The deployment that a caller means.
@@ -119,7 +151,7 @@ impl DeploymentService for Deployments {
             let page = watcher.next().await.map_err(status)?;
             Ok::<_, Status>(page.map(|events| (stream::iter(events.into_iter().map(Ok)), watcher)))
         });
-        Ok(Response::new(Box::pin(pages.try_flatten())))
+        Ok(Response::new(self.until_shutdown(pages.try_flatten())))
     }
 
     async fn read_log(&self, request: Request<ReadLogRequest>) -> Result<Response<Self::ReadLogStream>, Status> {
@@ -128,7 +160,7 @@ impl DeploymentService for Deployments {
             let chunk = reader.next().await.map_err(status)?;
             Ok::<_, Status>(chunk.map(|chunk| (chunk, reader)))
         });
-        Ok(Response::new(Box::pin(chunks)))
+        Ok(Response::new(self.until_shutdown(chunks)))
     }
 
     async fn cancel_deployment(

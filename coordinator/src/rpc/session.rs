@@ -2,14 +2,14 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use proto::{
     status::to_status,
     worker::{
         self as wire, CoordinatorMessage, EventAck, EventBatch, WorkerMessage, session_service_server::SessionService,
     },
 };
-use service::task;
+use service::{shutdown::Shutdown, task};
 use shared::{
     attempt::AttemptState,
     id::{DeploymentId, ExecutionId, WorkerId},
@@ -17,7 +17,7 @@ use shared::{
     reason::{Fault, Reason},
 };
 use tokio::{io::AsyncReadExt, sync::mpsc};
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::control::Control;
@@ -58,6 +58,8 @@ pub struct Session {
     pub files: Files,
     /// Of the store, told in the Welcome.
     pub store_id: Arc<str>,
+    /// When sessions end, so as not to hold up the coordinator's end.
+    pub shutdown: Shutdown,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -75,7 +77,7 @@ impl SessionService for Session {
         let worker = worker_of(&request)?;
         let (control, out) = Control::open(self.clone(), worker, request.into_inner()).await?;
         task::spawn("session", control.run());
-        Ok(Response::new(Box::pin(ReceiverStream::new(out).map(Ok))))
+        Ok(Response::new(Box::pin(ReceiverStream::new(out).map(Ok).take_until(self.shutdown.requested_owned()))))
     }
 
     async fn events(&self, request: Request<Streaming<EventBatch>>) -> Result<Response<Self::EventsStream>, Status> {
@@ -83,7 +85,11 @@ impl SessionService for Session {
         let (acks, out) = mpsc::channel(ACKS);
         let (this, batches) = (self.clone(), request.into_inner());
         task::spawn("events", async move {
-            if let Err(status) = this.store_events(worker, batches, &acks).await {
+            let stored = tokio::select! {
+                stored = this.store_events(worker, batches, &acks) => stored,
+                () = this.shutdown.requested() => return,
+            };
+            if let Err(status) = stored {
                 // The worker may have gone; then it sends again what was not acknowledged.
                 let _ = acks.send(Err(status)).await;
             }
@@ -195,7 +201,15 @@ impl Session {
             if known.insert(execution) {
                 self.ensure_its_own(worker, execution).await?;
             }
-            let next_seq = self.append(execution, batch).await.map_err(|fault| to_status(&fault))?;
+            let next_seq = match self.append(execution, batch).await {
+                Ok(next_seq) => next_seq,
+                // One stream that contradicts itself holds up no other; it is not acknowledged any further.
+                Err(fault) if fault.reason == Reason::Internal => {
+                    tracing::error!(%worker, %execution, error = %fault, "a log is not taken any further");
+                    continue;
+                }
+                Err(fault) => return Err(to_status(&fault)),
+            };
             let ack = EventAck { execution_id: execution.to_string(), next_seq: next_seq.cast_signed() };
             if acks.send(Ok(ack)).await.is_err() {
                 return Ok(());

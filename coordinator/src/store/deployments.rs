@@ -224,6 +224,17 @@ pub fn attempt_state(connection: &Connection, execution: ExecutionId) -> Result<
         .stored("reading an attempt")
 }
 
+/// The name of the worker an attempt was offered to, if there is one of that id.
+///
+/// # Errors
+/// [`Reason::Internal`] when the row cannot be read.
+pub fn worker_of_attempt(connection: &Connection, execution: ExecutionId) -> Result<Option<String>, Fault> {
+    connection
+        .prepare_cached("SELECT worker_name FROM attempt WHERE execution_id = ?1")
+        .and_then(|mut select| select.query_row([execution.to_string()], |row| row.get(0)).optional())
+        .stored("reading the worker of an attempt")
+}
+
 /// A worker's attempts whose logs are not stored whole yet, in the order they were given to it.
 ///
 /// # Errors
@@ -252,11 +263,9 @@ pub fn highest_assign_seq(connection: &Connection, worker: WorkerId) -> Result<A
 fn attempts_by_step(connection: &Connection, id: DeploymentId) -> Result<BTreeMap<usize, Vec<AttemptView>>, Fault> {
     let attempts = rows(
         connection,
-        "SELECT a.execution_id, a.step_idx, a.number, a.worker_id, a.state, a.offered_at, a.started_at, a.ended_at,
-                a.outcome, a.evidence, a.identity, a.log_frames, a.log_digest, a.log_complete,
-                coalesce(w.name, a.worker_id) AS worker_name
-         FROM attempt a LEFT JOIN worker w ON w.id = a.worker_id
-         WHERE a.deployment_id = ?1 ORDER BY a.step_idx, a.number",
+        "SELECT execution_id, step_idx, number, worker_id, worker_name, state, offered_at, started_at, ended_at,
+                outcome, evidence, identity, log_frames, log_digest, log_complete
+         FROM attempt WHERE deployment_id = ?1 ORDER BY step_idx, number",
         [id.to_string()],
         |row| Ok((column::count(row, "step_idx")?, attempt_view(row)?)),
         "reading the attempts of a deployment",

@@ -187,8 +187,10 @@ impl Rows<'_> {
     fn offer(&self, offered: &Offered) -> Result<(), Fault> {
         change(
             self.tx,
-            "INSERT INTO attempt (execution_id, deployment_id, step_idx, number, worker_id, assign_seq, state, offered_at)
-             VALUES (:execution, :deployment, :step, :number, :worker, :assign_seq, 'OFFERED', :at)",
+            "INSERT INTO attempt (execution_id, deployment_id, step_idx, number, worker_id, worker_name, assign_seq, state,
+                                  offered_at)
+             VALUES (:execution, :deployment, :step, :number, :worker,
+                     coalesce((SELECT name FROM worker WHERE id = :worker), :worker), :assign_seq, 'OFFERED', :at)",
             named_params! {
                 ":execution": offered.execution.to_string(),
                 ":deployment": self.id.to_string(),

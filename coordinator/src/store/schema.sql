@@ -193,6 +193,7 @@ CREATE TABLE attempt (
   step_idx      BIGINT NOT NULL,
   number        BIGINT NOT NULL,
   worker_id     TEXT NOT NULL,
+  worker_name   TEXT NOT NULL,      -- when it was offered: it is still told when the worker is gone
   assign_seq    BIGINT NOT NULL,
   state         TEXT NOT NULL CHECK (state IN ('OFFERED', 'GRANTED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED',
                   'NOT_STARTED', 'INTERRUPTED', 'UNKNOWN', 'RESOLVED')),

@@ -310,8 +310,8 @@ fn a_full_disk_takes_back_the_whole_batch() {
 }
 
 const ATTEMPT: &str =
-    "INSERT INTO attempt (execution_id, deployment_id, step_idx, number, worker_id, assign_seq, state, offered_at)
-                       VALUES (?1, 'd', 0, ?2, 'w', ?2, ?3, 0)";
+    "INSERT INTO attempt (execution_id, deployment_id, step_idx, number, worker_id, worker_name, assign_seq, state, offered_at)
+                       VALUES (?1, 'd', 0, ?2, 'w', 'w1', ?2, ?3, 0)";
 
 /// The events that lead to a state from the beginning.
 fn way_to(state: AttemptState) -> Vec<AttemptState> {

@@ -1,6 +1,6 @@
 //! Deployments as they are read: plain data, in the store's words.
 
-use coordinator_core::fact::{DeploymentEnd, DeploymentFact, Output, RunIdentity, StepEnd};
+use coordinator_core::fact::{DeploymentEnd, DeploymentFact, Moved, Output, RunIdentity, StepEnd};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -75,7 +75,7 @@ pub struct AttemptView {
     pub state: AttemptState,
     /// Its worker.
     pub worker: WorkerId,
-    /// Its worker's name; its id when the worker was deleted.
+    /// Its worker's name when it was offered, also when the worker is gone.
     pub worker_name: String,
     /// When it was offered.
     pub offered_at: i64,
@@ -261,6 +261,8 @@ impl StepState {
         match fact {
             F::StepQueued { step } | F::StepRetried { step, .. } => Some((*step, Self::Queued)),
             F::AttemptOffered(offered) => Some((offered.step, Self::Running)),
+            // What becomes of a step whose process has ended is the next fact: until then, it has not gone back to the queue.
+            F::AttemptMoved(Moved { step, event: AttemptEvent::Exited(_), .. }) => Some((*step, Self::Running)),
             F::AttemptMoved(moved) => Some((moved.step, moved.event.into())),
             F::StepSettled(settled) => Some((settled.step, settled.end.into())),
             F::Created(_) | F::CancelRequested { .. } | F::Ended { .. } => None,

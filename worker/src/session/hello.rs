@@ -2,11 +2,12 @@
 
 use std::{io, sync::Arc, time::SystemTime};
 
+use prost::Message;
 use proto::{
     PROTOCOL_VERSION,
     worker::{HeldAttempt, Hello, held_attempt::Phase},
 };
-use shared::id::ExecutionId;
+use shared::{id::ExecutionId, limits};
 use tokio::task::spawn_blocking;
 use tracing::error;
 use worker_core::{Greeting, Standing};
@@ -27,6 +28,7 @@ pub(super) async fn hello(host: &Arc<Host>, journal_id: &str, greeting: Greeting
     let files = host.clone();
     let held = spawn_blocking(move || held.iter().filter_map(|standing| told(&files.home, standing)).collect())
         .await
+        .map(within_a_message)
         .map_err(|error| Failure::new(Exit::Internal, format!("What is held cannot be read: {error}.")))?;
     Ok(Hello {
         protocol_min: PROTOCOL_VERSION,
@@ -40,6 +42,19 @@ pub(super) async fn hello(host: &Arc<Host>, journal_id: &str, greeting: Greeting
         clock: Some(SystemTime::now().into()),
         disk_free_bytes: i64::try_from(host.home.disk_free()).unwrap_or(i64::MAX),
     })
+}
+
+/// A Hello is one message. Results that do not fit are said after the Welcome, as every result is until it is acknowledged.
+fn within_a_message(mut held: Vec<HeldAttempt>) -> Vec<HeldAttempt> {
+    let mut room = limits::MESSAGE_BYTES / 2;
+    for attempt in &mut held {
+        match room.checked_sub(attempt.encoded_len()) {
+            Some(rest) => room = rest,
+            None if attempt.result.take().is_some() => attempt.set_phase(Phase::Running),
+            None => {}
+        }
+    }
+    held
 }
 
 fn told(home: &Home, standing: &Standing) -> Option<HeldAttempt> {

@@ -7,6 +7,9 @@ use aws_lc_rs::{
 use proto::worker::{OutputVariable, output_variable::Value};
 use shared::limits;
 
+/// 64 bytes: what a variable costs on its way besides name and value, sealed or not. Many empty ones are bounded by it too.
+const OVERHEAD: usize = 64;
+
 /// Makes output variables of one attempt.
 pub(super) struct Outputs {
     key: Option<LessSafeKey>,
@@ -27,6 +30,8 @@ pub(super) enum OutputError {
         limits::OUTPUT_BYTES
     )]
     Unreadable,
+    #[error("The name of an output variable contains a secret. Names are shown everywhere: give it another one.")]
+    SecretName,
     #[error(
         "With output variable \"{name}\" the outputs of this step have more than the {} bytes that are allowed together.",
         limits::OUTPUTS_BYTES
@@ -51,7 +56,7 @@ impl Outputs {
         if name.len() + value.len() > limits::OUTPUT_BYTES {
             return Err(OutputError::TooLarge { name: named(), size: value.len() });
         }
-        self.total += name.len() + value.len();
+        self.total += name.len() + value.len() + OVERHEAD;
         if self.total > limits::OUTPUTS_BYTES {
             return Err(OutputError::TooMany { name: named() });
         }

@@ -211,6 +211,9 @@ impl Recorder {
         if sensitive {
             self.learn_at_run_time(value, &format!("The value of output variable \"{name}\""));
         }
+        if self.redactor.reveals(name) {
+            return self.refuse_output(OutputError::SecretName);
+        }
         // A secret inside a plain output would reach the next step masked, or its log unmasked.
         let reveals = !sensitive && self.redactor.reveals(value);
         if reveals {

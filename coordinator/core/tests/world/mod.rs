@@ -226,6 +226,17 @@ impl World {
         self.say(offer.worker, Said::Ended { execution: offer.execution, result });
     }
 
+    /// What the last word about an attempt rests on.
+    pub(crate) fn evidence(&self, attempt: ExecutionId) -> &str {
+        let evidence = self.facts.iter().rev().find_map(|fact| match fact {
+            Fact::Deployment(_, DeploymentFact::AttemptMoved(moved)) if moved.execution == attempt => {
+                Some(moved.evidence.as_str())
+            }
+            _ => None,
+        });
+        evidence.unwrap_or_default()
+    }
+
     pub(crate) fn settled(&self, deployment: DeploymentId) -> Vec<(usize, StepEnd, String)> {
         self.facts
             .iter()

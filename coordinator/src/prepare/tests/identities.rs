@@ -101,3 +101,14 @@ async fn an_account_step_is_never_sent_with_its_offer() {
     assert!(has_secret(&spec));
     assert_eq!(spec.variables, []);
 }
+
+#[tokio::test]
+async fn to_ask_who_somebody_is_no_region_must_be_known() {
+    let bench = Bench::new().await;
+    let role = with_identity(step(Action::CheckIdentity), Identity::WorkerRole);
+    let spec = bench.spec_of(role, Vec::new()).await.expect("rendered");
+    assert_eq!(source(&spec), Some((aws_spec::Source::WorkerRole, "", "us-east-1")));
+    let account = with_identity(step(Action::CheckIdentity), Identity::NamedAccount("AWS Account".into()));
+    let spec = bench.spec_of(account, Vec::new()).await.expect("rendered");
+    assert_eq!(source(&spec).map(|(_, _, region)| region), Some("eu-central-1"), "the account's own, if it has one");
+}

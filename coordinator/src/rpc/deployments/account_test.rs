@@ -7,12 +7,14 @@ use coordinator_core::{
     input::Input,
 };
 use proto::deployment::CallerIdentity;
+use service::task;
 use shared::{
     id::{DeploymentId, WorkerId},
     plan::{Action, Aws, Identity, Step},
     reason::Fault,
 };
 use tokio::{
+    runtime::Handle,
     sync::watch,
     time::{Instant, timeout_at},
 };
@@ -25,6 +27,7 @@ use super::{
 };
 use crate::{
     authorization::Caller,
+    driver::Driver,
     prepare::snapshot::Snapshot,
     registry::{request_id::RequestId, worker},
     rpc::fleet::{AskWorker, Asked, Whom},
@@ -49,8 +52,11 @@ impl AskWorker for Deployments {
         // Before it exists: not one of its events is missed.
         let news = self.driver.watch(id);
         let request_id = RequestId::new("", caller.action, &Content { parts: Vec::new() })?;
+        let mut question = Question { driver: self.driver.clone(), id, by: caller.actor(), is_over: false };
         self.start(Submission { plan, revision: 0, request_id, audit: None }, |_| Ok(())).await?;
-        self.await_answer(caller, id, news).await
+        let asked = self.await_answer(caller, id, news).await?;
+        question.is_over = true;
+        Ok(asked)
     }
 }
 
@@ -100,6 +106,31 @@ impl Deployments {
             None => format!("Worker \"{worker}\" did not answer in time: `longshore worker show` says how it stands."),
         };
         Ok(Asked { answer: Err(refusal), worker, latency_ms: 0 })
+    }
+}
+
+/// A question that was asked. It ends with the call: when the caller goes away, nobody is left to hear the answer.
+struct Question {
+    driver: Driver,
+    id: DeploymentId,
+    by: String,
+    is_over: bool,
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        // Without a runtime the whole program ends, and the question with it.
+        if self.is_over || Handle::try_current().is_err() {
+            return;
+        }
+        let reason = "Whoever asked is gone.".to_owned();
+        let cancel = Input::CancelRequested { deployment: self.id, by: self.by.clone(), reason };
+        let driver = self.driver.clone();
+        task::spawn("question", async move {
+            if let Err(error) = driver.submit(cancel, None).await {
+                tracing::warn!(%error, "an account test that nobody waits for could not be ended");
+            }
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! A project's deployment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::deployment::{CreateDeploymentRequest, Deployment};
 use shared::reason::{Fault, Reason};
@@ -15,7 +15,7 @@ use crate::{
         plan::Plan,
         snapshot::{Declared, Snapshot, Target},
     },
-    registry::{environment, project, request_id::RequestId, variable},
+    registry::{environment, pool, project, request_id::RequestId, variable},
     seal::Seal,
 };
 
@@ -50,7 +50,7 @@ impl Deployments {
         request: &CreateDeploymentRequest,
         request_id: RequestId,
     ) -> Result<shared::id::DeploymentId, Fault> {
-        let (row, declared) = self.project(request).await?;
+        let Ordered { row, declared, pools } = self.ordered(request).await?;
         let prompted: BTreeMap<String, String> = request.variables.clone().into_iter().collect();
         let target = Target { project: &row.name, environment: &request.environment, process: &row.process };
         let snapshot = Snapshot::resolve(target, declared, &prompted)?;
@@ -64,6 +64,7 @@ impl Deployments {
             process: row.process,
             snapshot,
         };
+        plan.check(pools)?;
         let detail = format!("Project \"{name}\" #{number} to environment \"{}\".", plan.environment);
         let audit = Some(caller.did(plan.id.to_string(), detail));
         self.start(Submission { plan, revision, request_id, audit }, move |tx| {
@@ -78,7 +79,7 @@ impl Deployments {
         .await
     }
 
-    async fn project(&self, request: &CreateDeploymentRequest) -> Result<(project::Row, Vec<Declared>), Fault> {
+    async fn ordered(&self, request: &CreateDeploymentRequest) -> Result<Ordered, Fault> {
         let (name, environment) = (request.project.clone(), request.environment.clone());
         let seal = self.seal.clone();
         self.store
@@ -88,10 +89,19 @@ impl Deployments {
                 let variables = variable::list(connection, &name)?;
                 let declared =
                     variables.into_iter().map(|variable| declared(&seal, variable)).collect::<Result<_, _>>()?;
-                Ok((row, declared))
+                let pools = pool::list(connection)?.into_iter().map(|pool| pool.name).collect();
+                Ok(Ordered { row, declared, pools })
             })
             .await
     }
+}
+
+/// What a deployment is made of, as it is stored now.
+struct Ordered {
+    row: project::Row,
+    declared: Vec<Declared>,
+    /// Names of all pools.
+    pools: BTreeSet<String>,
 }
 
 fn declared(seal: &Seal, row: variable::Row) -> Result<Declared, Fault> {

@@ -5,16 +5,13 @@ use std::collections::HashMap;
 use proto::deployment::DeploymentEvent;
 use rusqlite::Connection;
 use shared::{
-    id::{DeploymentId, ExecutionId, WorkerId},
+    id::{DeploymentId, ExecutionId},
     reason::{Fault, Reason},
 };
 use tokio::sync::watch;
 
 use super::event;
-use crate::{
-    registry::worker,
-    store::{Store, deployments, view::EventRow},
-};
+use crate::store::{Store, deployments, view::EventRow};
 
 /// 256 events: a page of them is some 64 KiB.
 const PAGE: usize = 256;
@@ -84,7 +81,7 @@ impl Page {
 /// Names for what events call by position and id.
 struct Names {
     steps: Vec<String>,
-    workers: HashMap<WorkerId, String>,
+    workers: HashMap<ExecutionId, String>,
 }
 
 impl Names {
@@ -103,13 +100,11 @@ impl Names {
     }
 
     fn worker(&mut self, connection: &Connection, execution: ExecutionId) -> Result<String, Fault> {
-        let Some(attempt) = deployments::attempt_state(connection, execution)? else { return Ok(String::new()) };
-        if let Some(name) = self.workers.get(&attempt.worker) {
+        if let Some(name) = self.workers.get(&execution) {
             return Ok(name.clone());
         }
-        let id = attempt.worker.to_string();
-        let name = worker::find(connection, &id)?.map_or(id, |worker| worker.name);
-        self.workers.insert(attempt.worker, name.clone());
+        let name = deployments::worker_of_attempt(connection, execution)?.unwrap_or_default();
+        self.workers.insert(execution, name.clone());
         Ok(name)
     }
 }

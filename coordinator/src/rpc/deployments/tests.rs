@@ -57,6 +57,7 @@ struct Bench {
     logs: LogStore,
     driver: Driver,
     worker: WorkerId,
+    shutdown: Shutdown,
 }
 
 impl Bench {
@@ -70,18 +71,19 @@ impl Bench {
         let sealer = seal.clone();
         store.write(move |tx| furnish(tx, &sealer, worker)).await.expect("furnished");
         let preparer = Preparer::new(store.clone(), seal.clone(), Files::new(folder.path().join("files")));
-        let routes = Routes::default();
+        let (routes, shutdown) = (Routes::default(), Shutdown::new());
         let parts = Parts {
             store: store.clone(),
             preparer: preparer.clone(),
             drain: Drain::new(store.clone(), logs.clone(), routes.clone()),
             routes,
             patience: Patience::default(),
-            shutdown: Shutdown::new(),
+            shutdown: shutdown.clone(),
         };
         let driver = Driver::start(parts).await.expect("a driver");
-        let deployments = Deployments::new(store.clone(), seal, preparer, driver.clone(), logs.clone());
-        Self { _folder: folder, deployments, store, logs, driver, worker }
+        let deployments =
+            Deployments::new(store.clone(), seal, preparer, driver.clone(), logs.clone(), shutdown.clone());
+        Self { _folder: folder, deployments, store, logs, driver, worker, shutdown }
     }
 
     async fn create(&self) -> wire::Deployment {

@@ -63,7 +63,11 @@ impl Control {
     /// Hands on what the worker says until it stops.
     pub(super) async fn run(mut self) {
         loop {
-            match self.words.message().await {
+            let word = tokio::select! {
+                word = self.words.message() => word,
+                () = self.session.shutdown.requested() => break,
+            };
+            match word {
                 Ok(Some(word)) => {
                     if let Err(status) = self.hear(word).await {
                         tracing::warn!(worker = %self.worker, error = %status, "a worker said something unfit");
@@ -94,7 +98,7 @@ impl Control {
         let Some(message) = word.message else { return Ok(()) };
         match &message {
             Message::Heartbeat(heartbeat) => self.heartbeat(heartbeat).await,
-            Message::Interrupted(interrupted) => self.expect_rest(interrupted)?,
+            Message::Interrupted(interrupted) => self.expect_rest(interrupted).await?,
             _ => {}
         }
         let Some(said) = words::said(message)? else { return Ok(()) };
@@ -128,9 +132,15 @@ impl Control {
     }
 
     /// Of a process that died with its shim, the frames that were saved are fetched; no digest vouches for them.
-    fn expect_rest(&self, interrupted: &Interrupted) -> Result<(), Status> {
-        let frames = u64::try_from(interrupted.final_seq).unwrap_or(0);
-        self.session.drain.expect(execution(&interrupted.execution_id)?, Expected { frames, digest: None });
+    async fn expect_rest(&self, interrupted: &Interrupted) -> Result<(), Status> {
+        let execution = execution(&interrupted.execution_id)?;
+        let read = self.session.store.read(move |connection| deployments::attempt_state(connection, execution)).await;
+        let attempt = read.map_err(|fault| to_status(&fault))?;
+        // A worker's word about another's attempt, or about one whose length is known, ends no log.
+        if attempt.is_some_and(|attempt| attempt.worker == self.worker && attempt.log.frames.is_none()) {
+            let frames = u64::try_from(interrupted.final_seq).unwrap_or(0);
+            self.session.drain.expect(execution, Expected { frames, digest: None });
+        }
         Ok(())
     }
 }
@@ -144,17 +154,23 @@ async fn route(
     out: mpsc::Sender<CoordinatorMessage>,
 ) -> Result<Route, Fault> {
     let held: Vec<ExecutionId> = hello.held.keys().copied().collect();
-    let (row, attempts) = session
+    let (row, attempts, highest) = session
         .store
         .read(move |connection| {
             let row = registry::worker::get(connection, &worker.to_string())?;
             let attempts = held
                 .into_iter()
-                .map(|execution| Ok((execution, deployments::attempt_state(connection, execution)?)))
+                .map(|execution| {
+                    let its_own = deployments::attempt_state(connection, execution)?.filter(|it| it.worker == worker);
+                    Ok((execution, its_own))
+                })
                 .collect::<Result<BTreeMap<_, _>, Fault>>()?;
-            Ok((row, attempts))
+            Ok((row, attempts, deployments::highest_assign_seq(connection, worker)?))
         })
         .await?;
+    if hello.assign_hwm > highest {
+        return Err(from_the_future(&row.name));
+    }
     let mut next_seq = BTreeMap::new();
     let mut directives = Vec::new();
     for (execution, attempt) in &attempts {
@@ -198,18 +214,20 @@ fn directive_for_settled(
     if !attempt.state.is_settled() {
         return None;
     }
-    match held {
+    match (held, attempt.log.frames, attempt.log.digest) {
         _ if attempt.log.complete => Some(directive::Kind::Forget),
-        Held::Ended(result) => {
-            let expected = Expected { frames: result.final_seq, digest: Some(result.digest) };
-            session.drain.expect(execution, expected);
+        // Running: its result is stored already, and did not fit the Hello.
+        (Held::Ended(_) | Held::Running, Some(frames), Some(digest)) => {
+            session.drain.expect(execution, Expected { frames, digest: Some(digest) });
             Some(directive::Kind::Keep)
         }
-        Held::Interrupted(_) => {
+        (Held::Interrupted(_), ..) => {
             expect_saved_frames(session, execution, wire);
             Some(directive::Kind::Keep)
         }
-        Held::Running | Held::Accepted | Held::Void => None,
+        // It ended after somebody had decided about it: its log counts for nothing any more.
+        (Held::Ended(_), ..) => Some(directive::Kind::Forget),
+        (Held::Running | Held::Accepted | Held::Void, ..) => None,
     }
 }
 
@@ -219,6 +237,16 @@ fn expect_saved_frames(session: &Session, execution: ExecutionId, wire: &WireHel
         let frames = u64::try_from(held.produced_seq).unwrap_or(0);
         session.drain.expect(execution, Expected { frames, digest: None });
     }
+}
+
+/// A worker that saw an order number which was never given: the store is older than the worker's journal, or the worker lies.
+fn from_the_future(worker: &str) -> Fault {
+    let sentence = format!(
+        "The worker \"{worker}\" has seen an offer that this coordinator never made. If the coordinator's store was restored from \
+         an older copy, look at what this worker ran since, reset it and invite it anew."
+    );
+    tracing::error!(worker, "a worker has seen an offer that was never made");
+    Fault::new(Reason::AttemptNotOpen, sentence)
 }
 
 async fn note_hello(session: &Session, worker: WorkerId, hello: &WireHello) -> Result<(), Fault> {

@@ -157,9 +157,39 @@ fn a_deployment_is_told_from_beginning_to_end() {
     );
     assert_eq!(attempt.outcome, Some(Outcome::exited(0)));
     assert_eq!((attempt.log.frames, attempt.log.digest, attempt.log.complete), (Some(7), Some([9; 32]), false));
-    assert_eq!(attempt.worker_name, scene.worker.to_string(), "a deleted worker is named by its id");
     let names: Vec<_> = view.steps[0].outputs.iter().map(|output| output.name.as_str()).collect();
     assert_eq!(names, ["Password", "Url"]);
+}
+
+#[test]
+fn what_ran_where_is_still_told_when_the_worker_is_gone() {
+    let scene = Scene::new();
+    let worker = scene.worker.to_string();
+    let run = |sql: &'static str| {
+        let worker = worker.clone();
+        scene.store.write_blocking(move |tx| tx.execute(sql, [worker]).stored("a test")).expect("done");
+    };
+    run("INSERT INTO pool (name, description, created_at) VALUES ('default', ?1, 0)");
+    run("INSERT INTO worker (id, name, pool, labels, state, created_at, not_after)
+         VALUES (?1, 'build-7', 'default', '{}', 'active', 0, 0)");
+    let execution = scene.offer();
+    run("DELETE FROM worker WHERE id = ?1");
+    assert_eq!(scene.view().steps[0].attempts[0].worker_name, "build-7");
+    let told = scene.ask(move |connection| deployments::worker_of_attempt(connection, execution));
+    assert_eq!(told.as_deref(), Some("build-7"));
+}
+
+#[test]
+fn a_step_whose_process_has_ended_is_not_told_to_be_queued() {
+    let scene = Scene::new();
+    let execution = scene.offer();
+    scene.tell(DeploymentFact::AttemptMoved(moved(execution, AttemptEvent::Granted))).expect("granted");
+    scene.tell(exited(execution, 0, Vec::new())).expect("exited");
+    scene.tell(settled(0, StepEnd::Succeeded)).expect("settled");
+    let id = scene.id;
+    let events = scene.ask(move |connection| deployments::events_after(connection, id, 4, 9));
+    let told: Vec<_> = events.iter().map(|event| event.step_state).collect();
+    assert_eq!(told, [Some(StepState::Running), Some(StepState::Succeeded)]);
 }
 
 #[test]

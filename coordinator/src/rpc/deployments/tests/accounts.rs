@@ -65,3 +65,16 @@ async fn a_question_that_no_worker_takes_is_withdrawn_and_says_why() {
     let left = bench.deployments.list(ListDeploymentsRequest::default()).await.expect("listed").deployments;
     assert_eq!(left[0].state(), wire::deployment::State::Cancelled);
 }
+
+#[tokio::test]
+async fn a_question_ends_when_whoever_asked_is_gone() {
+    let bench = Bench::new().await;
+    let mut worker = bench.connect().await;
+    let deployments = bench.deployments.clone();
+    let asking =
+        tokio::spawn(async move { deployments.ask(&caller(), "shop", Whom::Pool("default".into())).await.map(drop) });
+    let (execution, _) = worker.start().await;
+    asking.abort();
+    let Message::Cancel(cancel) = worker.hear().await else { panic!("it was not cancelled") };
+    assert_eq!(cancel.execution_id, execution.to_string());
+}

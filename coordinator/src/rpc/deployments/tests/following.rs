@@ -106,3 +106,16 @@ async fn a_prefix_of_an_id_will_do_and_a_stranger_is_not_found() {
     let status = bench.deployments.get_deployment(stranger).await.expect_err("not there");
     assert_eq!(proto::status::reason_of(&status).as_deref(), Some("DEPLOYMENT_NOT_FOUND"));
 }
+
+#[tokio::test]
+async fn whoever_follows_does_not_hold_up_the_end_of_the_coordinator() {
+    let bench = Bench::new().await;
+    let id = bench.create().await.id;
+    let request = Request::new(WatchDeploymentRequest { id, after_sequence: 0 });
+    let mut events = bench.deployments.watch_deployment(request).await.expect("followed").into_inner();
+    events.next().await.expect("an event").expect("the first");
+    bench.shutdown.request();
+    let told = timeout(PATIENCE, events.collect::<Vec<_>>()).await.expect("it ends");
+    let last = told.into_iter().last().expect("a last word").expect_err("it is not over");
+    assert_eq!(proto::status::reason_of(&last).as_deref(), Some("SHUTTING_DOWN"));
+}

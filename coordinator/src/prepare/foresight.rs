@@ -1,0 +1,135 @@
+//! What can be known before a deployment begins: a pool that is not there, and names that nothing declares. All of it is told
+//! at once, instead of step by step while half of the deployment has run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::{
+    plan::{Action, Condition, Identity, Step, VariableKind},
+    reason::{Fault, Reason},
+    template::Variables,
+};
+
+use super::{
+    plan::Plan,
+    scope,
+    snapshot::Snapshot,
+    surroundings::Surroundings,
+    text::{WORKER_POOL, is_output},
+};
+
+impl Plan {
+    /// Looks at every step of this environment, with the names of all pools.
+    ///
+    /// # Errors
+    /// [`Reason::PoolNotFound`] when a step's pool does not exist, else [`Reason::VariableUnset`]; names every step that could
+    /// only be refused later, and what is wrong with it.
+    pub(crate) fn check(&self, pools: BTreeSet<String>) -> Result<(), Fault> {
+        let around = Surroundings { pools, accounts: BTreeMap::new(), outputs: Vec::new() };
+        let (mut lost, mut faults) = (false, Vec::new());
+        for (index, step) in self.process.steps.iter().enumerate() {
+            if !step.environments.is_empty() && !step.environments.contains(&self.environment) {
+                continue;
+            }
+            if let Some(fault) = pool_fault(step, &around.pools) {
+                lost = true;
+                faults.push(fault);
+            }
+            let variables = scope::variables(self, index, &around);
+            faults.extend(unknown_names(step, &Known { variables: &variables, snapshot: &self.snapshot }));
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::new(
+            if lost { Reason::PoolNotFound } else { Reason::VariableUnset },
+            format!(
+                "Project \"{0}\" cannot be deployed to environment \"{1}\": {2}. Mend the names, or make what they name: `longshore \
+                 pool list` shows the pools, `longshore variable list {0}` the variables.",
+                self.project,
+                self.environment,
+                faults.join("; "),
+            ),
+        ))
+    }
+}
+
+fn pool_fault(step: &Step, pools: &BTreeSet<String>) -> Option<String> {
+    let pool = step.pool.trim();
+    let is_there = pool.is_empty() || pool.contains("#{") || pools.contains(pool);
+    (!is_there).then(|| format!("step \"{}\" runs in pool \"{pool}\", which does not exist", step.name))
+}
+
+fn unknown_names(step: &Step, known: &Known<'_>) -> Vec<String> {
+    let unknown = texts(step).into_iter().flat_map(|(what, text)| {
+        let names: Vec<String> = known.strangers(text).iter().map(|name| format!("\"{name}\"")).collect();
+        (!names.is_empty()).then(|| {
+            let verb = if names.len() == 1 { "has" } else { "have" };
+            format!("step \"{}\" names {} in its {what}, which {verb} no value", step.name, names.join(", "))
+        })
+    });
+    unknown.collect()
+}
+
+/// The texts in which every name must have a value, and what they are called.
+fn texts(step: &Step) -> Vec<(String, &str)> {
+    let plain = |what: &str, text| (what.to_owned(), text);
+    let of_map = |what: &'static str, map| {
+        let texts: &BTreeMap<String, String> = map;
+        texts.iter().map(move |(name, text)| (format!("{what} \"{name}\""), text.as_str()))
+    };
+    let mut texts = vec![plain("pool", step.pool.as_str())];
+    texts.extend(of_map("label", &step.requires));
+    texts.extend(step.locks.iter().map(|lock| plain("lock", lock)));
+    if let Condition::Expression(condition) = &step.condition {
+        texts.push(plain("condition", condition));
+    }
+    if step.aws.identity != Identity::None {
+        let expect = &step.aws.expect;
+        texts.push(plain("region", &step.aws.region));
+        texts.push(plain("expected account", &expect.account));
+        texts.push(plain("expected role", &expect.role));
+        texts.push(plain("expected region", &expect.region));
+    }
+    if let Action::DeployStack(stack) = &step.action {
+        texts.push(plain("stack", &stack.stack));
+        texts.extend(of_map("parameter", &stack.parameters));
+        texts.extend(of_map("tag", &stack.tags));
+    }
+    texts
+}
+
+/// All names that have a value, or may have one by the time the step runs.
+struct Known<'a> {
+    variables: &'a Variables,
+    snapshot: &'a Snapshot,
+}
+
+impl Known<'_> {
+    /// The names in a text that will have no value whatever the steps before put out. What cannot be evaluated at all is told
+    /// when the step is prepared.
+    fn strangers(&self, text: &str) -> Vec<String> {
+        let undefined = self.variables.evaluate(text).map(|evaluated| evaluated.undefined).unwrap_or_default();
+        undefined.into_iter().filter(|name| !self.may_have_value(name)).collect()
+    }
+
+    fn may_have_value(&self, name: &str) -> bool {
+        is_output(name)
+            || name.eq_ignore_ascii_case(WORKER_POOL)
+            // A name made of other names, of which some may be outputs.
+            || name.contains("#{")
+            // The secret that holds the unknown name: all that is said of it.
+            || self.variables.get(name).is_some()
+            || self.is_of_account(name)
+    }
+
+    /// An account is read when a step needs it: here, its variable is enough.
+    fn is_of_account(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        let endings = ["", scope::ACCESS_KEY, scope::SECRET_KEY].map(str::to_lowercase);
+        let variables = endings.iter().filter_map(|ending| self.snapshot.find(name.strip_suffix(ending.as_str())?));
+        variables.into_iter().any(|variable| variable.kind == VariableKind::AwsAccount)
+    }
+}
+
+#[cfg(test)]
+mod tests;
