@@ -84,3 +84,26 @@ fn add_files(home: &Home, execution: ExecutionId, held: &mut HeldAttempt) -> io:
     held.produced_seq = produced;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::worker::{OutputVariable, ResultNotice, output_variable::Value};
+
+    use super::*;
+
+    /// With a megabyte of outputs less a little, as one attempt may have.
+    fn ended() -> HeldAttempt {
+        let value = "x".repeat(limits::OUTPUT_BYTES - 8);
+        let output = |at: usize| OutputVariable { name: format!("o{at}"), value: Some(Value::Plain(value.clone())) };
+        let result = ResultNotice { outputs: (0..15).map(output).collect(), ..ResultNotice::default() };
+        HeldAttempt { phase: Phase::Ended.into(), result: Some(result), ..HeldAttempt::default() }
+    }
+
+    #[test]
+    fn results_that_do_not_fit_one_message_are_left_to_be_said_after_the_welcome() {
+        let held = within_a_message(vec![ended(), ended(), ended()]);
+        let phases: Vec<Phase> = held.iter().map(HeldAttempt::phase).collect();
+        assert_eq!(phases, [Phase::Ended, Phase::Running, Phase::Running]);
+        assert!(Hello { held, ..Hello::default() }.encoded_len() < limits::MESSAGE_BYTES);
+    }
+}
