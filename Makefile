@@ -22,7 +22,8 @@ check: ## formatting, lints, and what may come into the build
 	else echo "cargo-deny is not installed: licences and bans are held by tests/floors, advisories are not looked at"; fi
 
 bench: ## measure against raw limits of this machine; ARGS=--quick for a short run
-	cargo run --release --package tests --bin bench -- $(ARGS)
+	cargo build --release --workspace
+	@target/release/bench $(ARGS)
 
 build: ## build everything, as the tests and the demo use it
 	cargo build --workspace
