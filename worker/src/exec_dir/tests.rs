@@ -166,3 +166,12 @@ fn a_torn_order_is_an_error() {
     File::create(dir.path().join("order")).unwrap().write_all(&[0x0a, 0xff]).unwrap();
     assert!(RuntimeDir::new(dir.path()).take_order().is_err());
 }
+
+#[test]
+fn a_cancel_that_a_full_disk_left_empty_is_a_cancel_with_the_usual_grace() {
+    let dir = TempDir::new().unwrap();
+    let exec = ExecDir::new(dir.path().to_owned());
+    assert_eq!(exec.cancel_request(), None);
+    fs::write(dir.path().join("cancel"), "").unwrap();
+    assert_eq!(exec.cancel_request(), Some(limits::KILL_GRACE));
+}

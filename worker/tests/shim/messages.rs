@@ -64,6 +64,15 @@ fn a_plain_output_with_a_secret_in_it_is_kept_as_a_secret() {
 }
 
 #[test]
+fn a_secret_in_the_name_of_an_output_fails_the_step_and_is_shown_nowhere() {
+    let left = Stage::bash("set_octopusvariable \"pre-$(get_octopusvariable Password)\" x")
+        .secret("Password", "correct-horse")
+        .run();
+    assert_eq!(left.outcome.reason, "OUTPUT_REFUSED");
+    assert!(!left.outcome.detail.contains("correct-horse") && left.outputs.is_empty());
+}
+
+#[test]
 fn an_output_that_is_too_large_fails_the_step_and_says_so() {
     let left = Stage::python("set_octopusvariable('Big', 'x' * 70000)\nprint('went on')").run();
     assert_eq!((left.outcome.kind, left.outcome.reason.as_str()), (OutcomeKind::Failed, "OUTPUT_REFUSED"));
