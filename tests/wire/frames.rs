@@ -88,8 +88,9 @@ async fn a_worker_gets_nothing_that_is_not_its_own() -> Result<()> {
     let nobody = channel(&url, tls::client_config(authority(&world)?, None)?)?;
     let status = call(&nobody, "/longshore.worker.v1.SessionService/FetchStep", Vec::new(), None).await;
     let code = status.expect_err("without a certificate").code();
+    // Our own side's words: TLS 1.3 refuses after the client's last flight, so the call may be under way and be cancelled.
     assert!(
-        matches!(code, Code::Unavailable | Code::Unknown),
+        matches!(code, Code::Unavailable | Code::Unknown | Code::Cancelled),
         "no connection comes about, so nobody answers: {code:?}"
     );
 
