@@ -2,6 +2,7 @@
 //! Knows nothing of I/O, clocks, randomness, async or the wire.
 
 pub mod attempt;
+pub mod aws;
 pub mod id;
 pub mod limits;
 pub mod mask;

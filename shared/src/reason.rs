@@ -109,6 +109,57 @@ reasons! {
     StepTooLarge = "STEP_TOO_LARGE", Precondition;
     /// AWS refused an account's keys, or could not be asked; the sentence says who refused and what to check.
     CredentialsRefused = "CREDENTIALS_REFUSED", Precondition;
+    /// Credentials of a step ended, and none newer could be had: its calls to AWS fail from then on.
+    CredentialsExpired = "CREDENTIALS_EXPIRED", Precondition;
+    /// The coordinator could not hand out an account's credentials in time; the step was not started. Deploy again when it is
+    /// reachable from the worker.
+    CredentialsUnavailable = "CREDENTIALS_UNAVAILABLE", Unavailable;
+    /// A role does not let itself be assumed: its trust policy must name the caller and allow sts:AssumeRole, sts:TagSession and
+    /// sts:SetSourceIdentity, with this very external id if it demands one. AWS gives the same answer to a wrong external id and
+    /// to a role that is not there.
+    AssumeRoleRefused = "ASSUME_ROLE_REFUSED", Precondition;
+    /// The length of a session is out of range: 15 minutes to what the role allows, 12 hours at most, and 1 hour at most for a role
+    /// that is assumed by a role.
+    SessionDuration = "SESSION_DURATION", Invalid;
+    /// AWS did not take the coordinator's token for a web identity: the provider in IAM must have this issuer's URL and the audience
+    /// sts.amazonaws.com, AWS must be able to fetch the issuer's keys, and the role's trust policy must name the token's subject.
+    WebIdentityRefused = "WEB_IDENTITY_REFUSED", Precondition;
+    /// The account is of kind aws-oidc, and the coordinator was started without an issuer: give it `--oidc-issuer`.
+    OidcNotConfigured = "OIDC_NOT_CONFIGURED", Precondition;
+    /// Accounts that assume their role on top of one another form a circle; the sentence shows the chain.
+    AccountCycle = "ACCOUNT_CYCLE", Invalid;
+    /// The account forbids that scripts read its secret key (`expose_keys: false`): use the step's AWS identity instead, or allow
+    /// it with `longshore account update`.
+    KeysNotExposed = "KEYS_NOT_EXPOSED", Precondition;
+    /// Role, region and account are of different AWS partitions (aws, aws-cn, aws-us-gov), which know nothing of each other.
+    PartitionMismatch = "PARTITION_MISMATCH", Invalid;
+    /// Neither the step, nor its account, nor its worker names an AWS region: set `aws.region` in the step, the account's region, or
+    /// `--region` on the worker.
+    NoRegion = "NO_REGION", Precondition;
+    /// The step expects another AWS account, role or region than the one it would have run with; nothing was started.
+    ExpectationNotMet = "EXPECTATION_NOT_MET", Precondition;
+    /// The step demands that it cannot reach the instance's metadata, and its worker cannot see to that.
+    IsolationRequired = "ISOLATION_REQUIRED", Precondition;
+    /// The step's identity is of a kind that its worker does not know: upgrade the worker.
+    UnknownIdentity = "UNKNOWN_IDENTITY", Precondition;
+    /// The step takes its worker's own role, and there is no instance metadata service: the worker is not on EC2. Run the step on one
+    /// that is, give it an account, or tell the worker another source with `--role-source`.
+    NotOnEc2 = "NOT_ON_EC2", Precondition;
+    /// The instance metadata service drops its answers on the way: the worker runs in a container, and the hop limit is 1. Set
+    /// HttpPutResponseHopLimit to 2 in the instance's metadata options.
+    ImdsHopLimit = "IMDS_HOP_LIMIT", Precondition;
+    /// The instance metadata service is switched off: set HttpEndpoint to enabled in the instance's metadata options.
+    ImdsDisabled = "IMDS_DISABLED", Precondition;
+    /// The instance metadata service answered with a failure or with something that is no credentials; the sentence has its status.
+    ImdsAnswer = "IMDS_ANSWER", Unavailable;
+    /// No role is attached to the worker's instance: attach an instance profile with a role, or give the step an account.
+    NoInstanceRole = "NO_INSTANCE_ROLE", Precondition;
+    /// A role is attached to the worker's instance, and AWS does not let the instance have it: its trust policy must allow
+    /// ec2.amazonaws.com to assume it.
+    InstanceRoleRefused = "INSTANCE_ROLE_REFUSED", Precondition;
+    /// The source that the worker's configuration names for its own role is not there, e.g. no container credentials in its
+    /// environment.
+    RoleSource = "ROLE_SOURCE", Precondition;
     /// What the step needs could not be evaluated; the sentence says what is wrong.
     StepRefused = "STEP_REFUSED", Precondition;
     /// A project's file was not uploaded.
@@ -135,8 +186,15 @@ reasons! {
     StoreTooNew = "STORE_TOO_NEW", Precondition;
     /// The master key file is missing, unfit, or not the one the data folder's secrets were sealed with.
     MasterKey = "MASTER_KEY", Unavailable;
-    /// AWS could not be reached.
+    /// AWS could not be reached, or answered as nothing of AWS does; the sentence names the address and what to check.
     AwsUnavailable = "AWS_UNAVAILABLE", Unavailable;
+    /// The certificate that was shown in place of AWS's is not trusted; the sentence names who issued it. If that is your proxy or your
+    /// own authority, put its certificate into a PEM file and name that with `--ca-bundle`.
+    AwsCertificateNotTrusted = "AWS_CERTIFICATE_NOT_TRUSTED", Unavailable;
+    /// AWS asked for fewer calls and kept asking, though the calls were repeated with growing waits.
+    AwsThrottled = "AWS_THROTTLED", Unavailable;
+    /// The clock of this host and AWS's differ by more than five minutes; the sentence names both. Set the host's clock (NTP).
+    ClockSkew = "CLOCK_SKEW", Precondition;
     /// The coordinator is stopping.
     ShuttingDown = "SHUTTING_DOWN", Unavailable;
     /// A fault of Longshore's own; the coordinator's log has more.
