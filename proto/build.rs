@@ -25,6 +25,7 @@ const SECRET: &[&str] = &[
     "longshore.worker.v1.JoinRequest",
     "longshore.worker.v1.StepSpec",
     "longshore.worker.v1.Credentials",
+    "longshore.worker.v1.WebIdentity",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

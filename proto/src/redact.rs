@@ -60,3 +60,9 @@ impl Debug for w::Credentials {
         f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
     }
 }
+
+impl Debug for w::WebIdentity {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("WebIdentity").field("role_arn", &self.role_arn).finish_non_exhaustive()
+    }
+}

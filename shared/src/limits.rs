@@ -77,3 +77,15 @@ pub const EXPRESSION_BYTES: usize = 2 << 10;
 pub const EXPRESSION_DEPTH: usize = 64;
 /// 100 expressions that could not be evaluated, of one text: more than a person mends at a time.
 pub const UNDEFINED: usize = 100;
+/// 4 roles on top of one another: nobody follows more.
+pub const ASSUMED_ROLES: usize = 4;
+/// 1 hour: how long a session lasts when nobody says otherwise.
+pub const SESSION: Duration = Duration::from_secs(3600);
+/// 15 minutes: the shortest session STS makes (AWS STS API, AssumeRole, DurationSeconds).
+pub const SESSION_SHORTEST: Duration = Duration::from_secs(900);
+/// 12 hours: the longest (the same page); a role may allow less.
+pub const SESSION_LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// 1 hour: the longest where a role assumes a role (the same page, "role chaining").
+pub const CHAINED_SESSION: Duration = Duration::from_secs(3600);
+/// 2,048 characters: a session policy (the same page, Policy).
+pub const SESSION_POLICY_CHARS: usize = 2048;

@@ -7,6 +7,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+mod assume;
+
+pub use self::assume::{
+    AssumeRole, check_external_id, check_session_duration, check_session_name, check_session_policy,
+};
 use crate::limits;
 
 /// The steps of a project, in order.
@@ -102,6 +107,12 @@ pub struct Aws {
     pub region: String,
     /// What STS must say; templates, empty ones demand nothing.
     pub expect: Expect,
+    /// Roles assumed on top, each with the credentials of the one before.
+    #[serde(default)]
+    pub assume: Vec<AssumeRole>,
+    /// Only where steps cannot reach the instance's metadata.
+    #[serde(default)]
+    pub require_isolation: bool,
 }
 
 /// The one word that decides whose credentials a step has.
@@ -268,6 +279,7 @@ impl Process {
             }
             _ => {}
         }
+        assume::faults(&step.aws, &mut say);
         match &step.action {
             Action::Script(script) => self.source_faults(&script.source, "script", limits::SCRIPT_BYTES, &mut say),
             Action::DeployStack(stack) => {
@@ -281,6 +293,24 @@ impl Process {
             }
             Action::CheckIdentity => {}
         }
+    }
+
+    /// What is allowed and will not be as it looks, each in a sentence that names the step.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let of_step = |step: &Step| {
+            // A worker's role is a role already; an account may be a user's key.
+            let chained = usize::from(step.aws.identity != Identity::WorkerRole);
+            let too_long = step.aws.assume.iter().skip(chained).any(|role| role.duration > limits::CHAINED_SESSION);
+            too_long.then(|| {
+                format!(
+                    "Step \"{}\": `assume_role.duration` is more than 1h, and AWS ends the session of a role that a role assumed \
+                     after an hour: it will last 1h, and is renewed while the step runs.",
+                    step.name
+                )
+            })
+        };
+        self.steps.iter().filter_map(of_step).collect()
     }
 
     fn source_faults(&self, source: &Source, what: &str, max: usize, say: &mut impl FnMut(String)) {
@@ -346,7 +376,13 @@ pub fn is_relative_path(path: &str) -> bool {
 
 impl Default for Aws {
     fn default() -> Self {
-        Self { identity: Identity::None, region: String::new(), expect: Expect::default() }
+        Self {
+            identity: Identity::None,
+            region: String::new(),
+            expect: Expect::default(),
+            assume: Vec::new(),
+            require_isolation: false,
+        }
     }
 }
 
@@ -364,7 +400,7 @@ mod tests {
         Action::Script(Script { shell: Shell::Bash, source, substitute: true })
     }
 
-    fn step(name: &str) -> Step {
+    pub(super) fn step(name: &str) -> Step {
         Step {
             name: name.into(),
             pool: "default".into(),
@@ -396,7 +432,7 @@ mod tests {
     }
 
     /// The faults of a process of one step, after a change to it.
-    fn faults_after(change: impl FnOnce(&mut Step)) -> Vec<String> {
+    pub(super) fn faults_after(change: impl FnOnce(&mut Step)) -> Vec<String> {
         let mut only = step("Build");
         change(&mut only);
         Process { steps: vec![only], files: vec![file("scripts/run.sh")] }.faults()

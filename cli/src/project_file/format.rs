@@ -12,8 +12,8 @@ use super::{
 };
 
 /// Keys and words of the format that this version does not know yet: not typing errors.
-const NOT_YET: [&str; 8] =
-    ["powershell", "s3_upload", "change_set", "assume_role", "run_as", "apply_change_set", "delete", "artifacts"];
+const NOT_YET: [&str; 7] =
+    ["powershell", "s3_upload", "change_set", "run_as", "apply_change_set", "delete", "artifacts"];
 
 /// A Longshore project: the steps of a process and the variables they use.
 #[derive(Deserialize, JsonSchema, Debug)]
@@ -75,7 +75,7 @@ pub(super) struct Step {
     /// Pool whose workers may run it.
     #[serde(default = "default_pool")]
     pub(super) pool: String,
-    /// Labels that a worker must carry.
+    /// Labels that a worker must carry; `aws.account`, `aws.role` and `aws.region` are those of its own AWS identity.
     #[serde(default)]
     pub(super) requires: BTreeMap<String, String>,
     /// `success` (the default), `failure`, `always`, or an expression with #{…} that is true or false.
@@ -150,6 +150,63 @@ pub(super) struct Aws {
     /// What AWS must say on the worker before the step starts.
     #[serde(default)]
     pub(super) expect: Expect,
+    /// A role assumed on top of the identity, or a list of them, each with the credentials of the one before.
+    #[serde(default, deserialize_with = "one_or_more")]
+    #[schemars(with = "OneOrMore")]
+    pub(super) assume_role: Vec<AssumeRole>,
+    /// Only on workers whose steps cannot reach the instance's metadata.
+    #[serde(default)]
+    pub(super) require_isolation: bool,
+}
+
+/// A role to assume; every text may hold #{Name}.
+#[derive(Deserialize, JsonSchema, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AssumeRole {
+    /// ARN of the role, e.g. arn:aws:iam::123456789012:role/deployer.
+    pub(super) arn: String,
+    /// Name of its sessions, as CloudTrail shows it; made of deployment, step, attempt and worker when absent.
+    #[serde(default)]
+    pub(super) session_name: String,
+    /// How long a session lasts before it is renewed, e.g. `1h`; from 15m to 12h, and never more than 1h where a role assumes a role.
+    #[serde(default)]
+    pub(super) duration: Option<Span>,
+    /// What the role's trust policy demands as sts:ExternalId.
+    #[serde(default)]
+    pub(super) external_id: String,
+    /// Session policy, JSON: the session may do what both it and the role allow.
+    #[serde(default)]
+    pub(super) policy: String,
+    /// Whether its sessions carry tags and a source identity; true when absent. The role must trust sts:TagSession and
+    /// sts:SetSourceIdentity then.
+    #[serde(default = "yes")]
+    pub(super) session_tags: bool,
+}
+
+/// How the schema says that one may stand for a list of one.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum OneOrMore {
+    One(AssumeRole),
+    More(Vec<AssumeRole>),
+}
+
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<AssumeRole>, D::Error> {
+    struct Roles;
+    impl<'de> de::Visitor<'de> for Roles {
+        type Value = Vec<AssumeRole>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a role with its `arn`, or a list of such")
+        }
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            AssumeRole::deserialize(de::value::MapAccessDeserializer::new(map)).map(|role| vec![role])
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(de::value::SeqAccessDeserializer::new(seq))
+        }
+    }
+    deserializer.deserialize_any(Roles)
 }
 
 /// Whose AWS credentials a step has.
@@ -287,6 +344,10 @@ pub(super) fn parse(text: &str) -> Result<ProjectFile, Fault> {
 
 fn default_pool() -> String {
     "default".into()
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_condition() -> String {

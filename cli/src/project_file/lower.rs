@@ -146,7 +146,19 @@ fn aws(step: &format::Step) -> Result<plan::Aws, Fault> {
     if identity == plan::Identity::None && expect != plan::Expect::default() {
         return Err(fault(step, "`aws.expect` demands an identity, and the step has none: set `aws.identity`."));
     }
-    Ok(plan::Aws { identity, region: aws.region.clone(), expect })
+    let assume = aws.assume_role.iter().map(assume_role).collect();
+    Ok(plan::Aws { identity, region: aws.region.clone(), expect, assume, require_isolation: aws.require_isolation })
+}
+
+fn assume_role(role: &format::AssumeRole) -> plan::AssumeRole {
+    plan::AssumeRole {
+        role_arn: role.arn.clone(),
+        session_name: role.session_name.clone(),
+        external_id: role.external_id.clone(),
+        duration: role.duration.map_or(limits::SESSION, |span| span.0),
+        policy: role.policy.clone(),
+        session_tags: role.session_tags,
+    }
 }
 
 fn action(step: &format::Step) -> Result<plan::Action, Fault> {

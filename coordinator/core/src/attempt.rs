@@ -14,6 +14,7 @@ use crate::{
     deployment::Attempt,
     fact::{DeploymentFact, ExitResult, Moved, StepEnd},
     input::{Refusal, Rejection, Said},
+    report::Report,
 };
 
 /// After a rejection for want of a slot: long enough not to chase, short enough not to matter.
@@ -51,18 +52,24 @@ impl Coordinator {
                 self.voided(worker, execution, "The worker recorded that it never started.");
                 self.act(Action::Forget { worker, epoch, execution });
             }
-            Said::Heartbeat { disk_low } => self.heartbeat(worker, disk_low),
+            Said::Heartbeat { disk_low, report } => self.heartbeat(worker, disk_low, report),
             Said::Goodbye => self.session_closed(worker, epoch),
         }
     }
 
-    fn heartbeat(&mut self, worker: WorkerId, disk_low: bool) {
+    fn heartbeat(&mut self, worker: WorkerId, disk_low: bool, report: Report) {
         if let Some(known) = self.workers.get_mut(&worker)
-            && known.disk_low != disk_low
+            && (known.disk_low != disk_low || known.report != report)
         {
             known.disk_low = disk_low;
+            known.report = report;
             self.refresh(worker);
         }
+    }
+
+    fn is_short_of_disk(&mut self, worker: WorkerId) {
+        let report = self.workers.get(&worker).map(|known| known.report.clone()).unwrap_or_default();
+        self.heartbeat(worker, true, report);
     }
 
     /// The worker journalled the offer: the grant is stored first, and sent only then.
@@ -87,7 +94,7 @@ impl Coordinator {
     fn rejected(&mut self, now: Mono, worker: WorkerId, execution: ExecutionId, kind: Rejection, detail: &str) {
         match kind {
             Rejection::Busy => self.close_for(now, worker, BUSY_PAUSE),
-            Rejection::DiskLow => self.heartbeat(worker, true),
+            Rejection::DiskLow => self.is_short_of_disk(worker),
             Rejection::Void | Rejection::Stale | Rejection::Unsupported => {
                 self.close_for(now, worker, REJECTED_PAUSE);
             }

@@ -3,15 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::id::{DeploymentId, WorkerId};
+use shared::{
+    id::{DeploymentId, WorkerId},
+    reason::Reason,
+};
 
 use crate::{
     Coordinator, Mono,
     action::{Action, Offer},
     deployment::{StepState, execution_id},
-    fact::{DeploymentFact, Offered},
-    input::Prepared,
+    fact::{DeploymentFact, Offered, StepEnd},
+    input::{Prepared, Wish},
+    report::Expectation,
+    worker::Worker,
 };
+
+/// 5 workers: what fits a line.
+const SHOWN: usize = 5;
 
 /// Prepared steps that wait, and workers that could take one, per pool.
 #[derive(Debug, Default)]
@@ -80,8 +88,38 @@ impl Coordinator {
             after = order;
             if let Some(worker) = self.worker_for(pool, id, step) {
                 self.offer(worker, id, step);
+            } else if let Some(sentence) = self.hopeless(pool, id, step) {
+                self.queue.remove(id, step);
+                self.settle(id, step, StepEnd::Failed, Reason::ExpectationNotMet.code(), &sentence);
             }
         }
+    }
+
+    /// Why no worker of the pool will do: each has said that its own role is another one than the step expects. One that is
+    /// away, or has not asked AWS yet, may still be the right one.
+    fn hopeless(&self, pool: &str, id: DeploymentId, step: usize) -> Option<String> {
+        let prepared = self.prepared(id, step).filter(|prepared| prepared.expect != Expectation::default())?;
+        let members: Vec<&Worker> = self
+            .workers
+            .iter()
+            .filter(|(id, _)| prepared.only_worker.is_none_or(|only| only == **id))
+            .map(|(_, worker)| worker)
+            .filter(|worker| worker.pool == pool && matches!(worker.wish, Wish::Active | Wish::Draining))
+            .filter(|worker| worker.carries(&prepared.requires))
+            .collect();
+        let contradictions: Option<Vec<_>> = members
+            .iter()
+            .map(|worker| worker.report.contradiction(&prepared.expect).map(|found| (worker.name.as_str(), found)))
+            .collect();
+        let contradictions = contradictions.filter(|_| members.iter().any(|worker| worker.session.is_some()))?;
+        let (_, first) = contradictions.first()?;
+        let have: Vec<String> =
+            contradictions.iter().take(SHOWN).map(|(name, found)| format!("worker {name} {found}")).collect();
+        Some(format!(
+            "The step expects {} of its worker's own role, and no worker of pool \"{pool}\" has it: {}. Nothing was started.",
+            first.expected(),
+            have.join(", ")
+        ))
     }
 
     /// The available worker with the most free slots that carries what the step requires, while its locks are free.
@@ -96,6 +134,7 @@ impl Coordinator {
             .filter(|id| prepared.only_worker.is_none_or(|only| only == **id))
             .filter_map(|id| self.workers.get(id).map(|worker| (*id, worker)))
             .filter(|(_, worker)| worker.carries(&prepared.requires))
+            .filter(|(_, worker)| worker.report.contradiction(&prepared.expect).is_none())
             .max_by_key(|(_, worker)| worker.free_slots())
             .map(|(id, _)| id)
     }

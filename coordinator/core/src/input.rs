@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shared::id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId};
 
-use crate::fact::{Created, ExitResult};
+use crate::{
+    fact::{Created, ExitResult},
+    report::{Expectation, Report},
+};
 
 /// Something happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,8 +41,10 @@ pub enum Input {
 pub struct Prepared {
     /// Pool whose workers may run it.
     pub pool: String,
-    /// Labels that a worker must carry.
+    /// Labels that a worker must carry; the names of [`crate::report`] are what it reports of itself.
     pub requires: BTreeMap<String, String>,
+    /// What the worker's own role must be: a worker that reports another one is not offered the step.
+    pub expect: Expectation,
     /// Only this worker, if set.
     pub only_worker: Option<WorkerId>,
     /// Names held while it runs.
@@ -142,8 +147,8 @@ pub enum Said {
     Interrupted { execution: ExecutionId, evidence: String },
     /// A cancel found it not started: it never will.
     CancelledBeforeStart { execution: ExecutionId },
-    /// Proof of life.
-    Heartbeat { disk_low: bool },
+    /// Proof of life, and what it knows of itself.
+    Heartbeat { disk_low: bool, report: Report },
     /// It leaves on purpose.
     Goodbye,
 }

@@ -12,6 +12,7 @@ use crate::{
     deployment::Attempt,
     fact::{Fact, SessionOpened},
     input::{Held, Hello},
+    report::Report,
 };
 
 /// How a worker's memory compares with that of its session before.
@@ -68,6 +69,8 @@ impl Coordinator {
             worker.boot_id.clone_from(&hello.boot_id);
             worker.slots = hello.slots;
             worker.disk_low = hello.disk_low;
+            // Its role may be another one since it was heard last.
+            worker.report = Report::default();
             worker.heard_at = now;
             worker.closed_until = None;
         }

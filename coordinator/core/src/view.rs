@@ -3,12 +3,14 @@
 use shared::{
     attempt::AttemptState,
     id::{DeploymentId, ExecutionId, WorkerId},
+    reason::Reason,
 };
 
 use crate::{
     Coordinator, Mono,
     deployment::StepState,
     input::{Prepared, Wish},
+    report::{ISOLATED, is_reported},
     worker::Worker,
 };
 
@@ -127,8 +129,7 @@ impl Coordinator {
         }
         let fitting: Vec<&Worker> = members.iter().map(|(_, w)| *w).filter(|w| w.carries(&prepared.requires)).collect();
         if fitting.is_empty() {
-            let wanted: Vec<String> = prepared.requires.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            return reason("LABEL_MISSING", format!("No worker of pool \"{pool}\" carries {}.", wanted.join(", ")));
+            return no_fitting(pool, prepared, &members);
         }
         let willing: Vec<&Worker> = fitting.iter().copied().filter(|w| w.wish == Wish::Active).collect();
         if willing.is_empty() {
@@ -166,6 +167,26 @@ impl Coordinator {
             None => format!("deployment {id}"),
         }
     }
+}
+
+/// No worker carries all that is required. Of what workers report of themselves, it is said what they do.
+fn no_fitting(pool: &str, prepared: &Prepared, members: &[(&WorkerId, &Worker)]) -> QueueReason {
+    let unmet = prepared
+        .requires
+        .iter()
+        .find(|(label, value)| is_reported(label) && !members.iter().any(|(_, w)| w.label(label) == Some(value)));
+    let Some((label, value)) = unmet else {
+        let wanted: Vec<String> = prepared.requires.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        return reason("LABEL_MISSING", format!("No worker of pool \"{pool}\" carries {}.", wanted.join(", ")));
+    };
+    let said = |worker: &Worker| match worker.label(label) {
+        Some("") => format!("worker {} has none", worker.name),
+        Some(other) => format!("worker {} says {other}", worker.name),
+        None => format!("worker {} has not said yet", worker.name),
+    };
+    let said: Vec<String> = members.iter().take(5).map(|(_, worker)| said(worker)).collect();
+    let code = if label == ISOLATED { Reason::IsolationRequired.code() } else { "IDENTITY_MISSING" };
+    reason(code, format!("No worker of pool \"{pool}\" reports {label}={value}: {}.", said.join(", ")))
 }
 
 fn reason(code: &'static str, sentence: impl Into<String>) -> QueueReason {

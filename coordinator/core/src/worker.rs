@@ -8,6 +8,7 @@ use crate::{
     Coordinator, Mono,
     action::Action,
     input::{Wish, WorkerRecord},
+    report::{Report, is_reported},
     timer::Timer,
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Worker {
     pub(crate) boot_id: String,
     pub(crate) slots: u32,
     pub(crate) disk_low: bool,
+    /// What it said of itself in its newest session.
+    pub(crate) report: Report,
     /// When it was heard last; when this coordinator began, if not since.
     pub(crate) heard_at: Mono,
     /// It rejected an offer: nothing more for it until then.
@@ -51,7 +54,12 @@ impl Worker {
     }
 
     pub(crate) fn carries(&self, requires: &BTreeMap<String, String>) -> bool {
-        requires.iter().all(|(key, value)| self.labels.get(key) == Some(value))
+        requires.iter().all(|(label, value)| self.label(label) == Some(value))
+    }
+
+    /// A label that it was given, or what it reports under that name.
+    pub(crate) fn label(&self, label: &str) -> Option<&str> {
+        if is_reported(label) { self.report.label(label) } else { self.labels.get(label).map(String::as_str) }
     }
 }
 
@@ -175,6 +183,7 @@ impl Worker {
             boot_id: record.boot_id,
             slots: 0,
             disk_low: false,
+            report: Report::default(),
             heard_at: now,
             closed_until: None,
             open: BTreeSet::new(),

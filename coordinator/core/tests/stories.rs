@@ -13,6 +13,7 @@ use coordinator_core::{
     action::{Action, Directive},
     fact::{DeploymentEnd, StepEnd},
     input::{Held, Input, Prepared, Refusal, Rejection, Said, Wish},
+    report::{AwsReport, Expectation, Report},
 };
 use shared::{
     id::AssignSeq,
@@ -81,7 +82,7 @@ fn a_failed_step_is_tried_again_after_a_growing_wait_and_no_more_often_than_it_s
         world.end(&offer, OutcomeKind::Failed);
         for _ in 1..wait {
             world.pass(Duration::from_secs(1));
-            world.say(W1, Said::Heartbeat { disk_low: false });
+            world.say(W1, Said::Heartbeat { disk_low: false, report: Report::default() });
         }
         assert!(world.offers().is_empty(), "too early for attempt {}", number + 1);
         world.pass(Duration::from_secs(1));
@@ -115,7 +116,7 @@ fn a_granted_attempt_without_contact_becomes_unknown_and_is_never_run_again_by_i
     let other = if offer.worker == W1 { W2 } else { W1 };
     for _ in 0..20 {
         world.pass(Duration::from_secs(60));
-        world.say(other, Said::Heartbeat { disk_low: false });
+        world.say(other, Said::Heartbeat { disk_low: false, report: Report::default() });
     }
     assert!(world.offers().is_empty(), "no second attempt");
     assert!(world.core.needs_decision(D1, 0));
@@ -161,7 +162,7 @@ fn a_safe_step_that_is_lost_again_and_again_waits_longer_each_time_and_then_for_
         assert!(world.offers().is_empty(), "not at once");
         for _ in 0..wait {
             world.pass(Duration::from_secs(1));
-            world.say(W1, Said::Heartbeat { disk_low: false });
+            world.say(W1, Said::Heartbeat { disk_low: false, report: Report::default() });
         }
     }
     let last = world.run();
@@ -397,9 +398,74 @@ fn a_queued_step_says_why_it_waits() {
     note(&world);
     world.hello(W2, 0, BTreeMap::new());
     note(&world);
-    world.say(W2, Said::Heartbeat { disk_low: true });
+    world.say(W2, Said::Heartbeat { disk_low: true, report: Report::default() });
     note(&world);
     insta::assert_snapshot!(reasons.join("\n"));
+}
+
+#[test]
+fn a_step_goes_to_the_worker_whose_own_role_it_requires() {
+    let mut world = World::with_workers(&[(W1, 1), (W2, 1)]);
+    let requires = BTreeMap::from([("aws.role".into(), "deployer".into())]);
+    world.prepared.insert("one".into(), Prepared { requires, ..needs("default") });
+    world.submit(D1, "shop", vec![step("one")]);
+    assert!(world.offers().is_empty(), "no worker has said who it is");
+    world.say(W1, of_role("builder"));
+    let why = world.core.queue_reason(D1, 0).unwrap();
+    assert_eq!(why.code, "IDENTITY_MISSING");
+    assert!(
+        why.sentence.contains("worker-1 says builder") && why.sentence.contains("worker-2 has not said"),
+        "{why:?}"
+    );
+    world.say(W2, of_role("deployer"));
+    assert_eq!(world.one_offer().worker, W2);
+}
+
+#[test]
+fn nobody_can_be_given_the_label_that_workers_report() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    let requires = BTreeMap::from([("aws.role".into(), "deployer".into())]);
+    world.prepared.insert("one".into(), Prepared { requires, ..needs("default") });
+    let mut posing = record(W1, Wish::Active);
+    posing.labels.insert("aws.role".into(), "deployer".into());
+    world.tell(Input::WorkerChanged(posing));
+    world.submit(D1, "shop", vec![step("one")]);
+    assert!(world.offers().is_empty());
+}
+
+#[test]
+fn a_step_that_expects_a_role_which_no_worker_has_fails_before_anybody_is_asked() {
+    let mut world = World::with_workers(&[(W1, 1), (W2, 1)]);
+    expect_role(&mut world, "deployer");
+    world.say(W1, of_role("builder"));
+    world.say(W2, of_role("tester"));
+    world.submit(D1, "shop", vec![step("one")]);
+    assert!(world.offers().is_empty());
+    assert_eq!(world.settled(D1), [(0, StepEnd::Failed, "EXPECTATION_NOT_MET".into())]);
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Failed));
+}
+
+#[test]
+fn a_step_that_expects_a_role_waits_while_a_worker_that_may_have_it_is_away() {
+    let mut world = World::with_workers(&[(W1, 1), (W2, 1)]);
+    expect_role(&mut world, "deployer");
+    world.say(W1, of_role("builder"));
+    let epoch = world.epoch(W2);
+    world.tell(Input::SessionClosed { worker: W2, epoch });
+    world.submit(D1, "shop", vec![step("one")]);
+    assert!(world.offers().is_empty() && world.settled(D1).is_empty());
+    world.hello(W2, 1, BTreeMap::new());
+    assert_eq!(world.one_offer().worker, W2, "it asks AWS itself before it starts");
+}
+
+fn expect_role(world: &mut World, role: &str) {
+    let expect = Expectation { role: role.into(), ..Expectation::default() };
+    world.prepared.insert("one".into(), Prepared { expect, ..needs("default") });
+}
+
+fn of_role(role: &str) -> Said {
+    let aws = AwsReport { account: "123456789012".into(), role: role.into(), region: "eu-west-1".into() };
+    Said::Heartbeat { disk_low: false, report: Report { aws: Some(aws), isolated: None } }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use shared::{
     limits,
     plan::{
-        Action, Aws, Condition, DeployStack, Expect, File, Identity, Process, Retries, Script, Shell, Source, Start,
-        Step, VariableKey, VariableKind, check_name,
+        Action, AssumeRole, Aws, Condition, DeployStack, Expect, File, Identity, Process, Retries, Script, Shell,
+        Source, Start, Step, VariableKey, VariableKind, check_name,
     },
     reason::{Fault, Reason},
 };
@@ -143,6 +143,21 @@ impl From<&Aws> for wire::Aws {
             account: account.into(),
             region: aws.region.clone(),
             expect: is_expecting.then_some(wire::ExpectIdentity { account: expected, role, region }),
+            assume_roles: aws.assume.iter().map(Into::into).collect(),
+            require_isolation: aws.require_isolation,
+        }
+    }
+}
+
+impl From<&AssumeRole> for wire::AssumeRole {
+    fn from(role: &AssumeRole) -> Self {
+        Self {
+            role_arn: role.role_arn.clone(),
+            session_name: role.session_name.clone(),
+            external_id: role.external_id.clone(),
+            duration: duration_to_wire(role.duration),
+            policy: role.policy.clone(),
+            omit_session_tags: !role.session_tags,
         }
     }
 }
@@ -270,7 +285,25 @@ fn aws_from_wire(aws: Option<&wire::Aws>) -> Result<Aws, &'static str> {
     if identity == Identity::None && expect != Expect::default() {
         return Err("it expects an AWS identity, but `aws.identity` is none");
     }
-    Ok(Aws { identity, region: aws.region.clone(), expect })
+    Ok(Aws {
+        identity,
+        region: aws.region.clone(),
+        expect,
+        assume: aws.assume_roles.iter().map(assume_role_from_wire).collect::<Result<_, _>>()?,
+        require_isolation: aws.require_isolation,
+    })
+}
+
+fn assume_role_from_wire(role: &wire::AssumeRole) -> Result<AssumeRole, &'static str> {
+    Ok(AssumeRole {
+        role_arn: role.role_arn.clone(),
+        session_name: role.session_name.clone(),
+        external_id: role.external_id.clone(),
+        duration: duration_from_wire(role.duration, limits::SESSION)
+            .ok_or("its `assume_role.duration` is not a length of time")?,
+        policy: role.policy.clone(),
+        session_tags: !role.omit_session_tags,
+    })
 }
 
 fn action_from_wire(action: Option<&wire::step::Action>) -> Result<Action, &'static str> {
@@ -385,10 +418,24 @@ mod tests {
 
     fn aws() -> impl Strategy<Value = Aws> {
         let identity = prop_oneof![word().prop_map(Identity::Account), Just(Identity::WorkerRole)];
-        (identity, word(), option::of((word(), word()))).prop_map(|(identity, region, expect)| {
+        let rest = (vec(assume_role(), 0..3), any::<bool>());
+        (identity, option::of((word(), word())), rest).prop_map(|(identity, expect, (assume, require_isolation))| {
             let expect = expect.map(|(account, role)| Expect { account, role, region: String::new() });
-            Aws { identity, region, expect: expect.unwrap_or_default() }
+            Aws { identity, region: "eu-west-1".into(), expect: expect.unwrap_or_default(), assume, require_isolation }
         })
+    }
+
+    fn assume_role() -> impl Strategy<Value = AssumeRole> {
+        ("[a-z]{1,9}", "[a-z]{2,9}", 900..43_200u64, any::<bool>(), any::<bool>()).prop_map(
+            |(role, word, seconds, has_policy, session_tags)| AssumeRole {
+                role_arn: format!("arn:aws:iam::123456789012:role/{role}"),
+                session_name: word.clone(),
+                external_id: word,
+                duration: Duration::from_secs(seconds),
+                policy: if has_policy { r#"{"Statement":[]}"#.into() } else { String::new() },
+                session_tags,
+            },
+        )
     }
 
     fn step() -> impl Strategy<Value = Step> {

@@ -11,6 +11,7 @@ use coordinator_core::{
     action::{Action, Offer},
     fact::{Created, DeploymentEnd, DeploymentFact, ExitResult, Fact, Settled, StepEnd},
     input::{Held, Hello, Input, Prepared, Said, Wish, WorkerRecord},
+    report::Expectation,
 };
 use shared::{
     id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId},
@@ -288,6 +289,7 @@ pub(crate) fn needs(pool: &str) -> Prepared {
     Prepared {
         pool: pool.into(),
         requires: BTreeMap::new(),
+        expect: Expectation::default(),
         only_worker: None,
         locks: BTreeSet::new(),
         condition: true,

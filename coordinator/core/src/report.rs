@@ -1,0 +1,140 @@
+//! What a worker reports of itself, and what a step demands of that: who its own role is in AWS, and whether its steps are kept
+//! from the instance's metadata. A report is a worker's word: it decides where a step is offered, and the worker asks AWS again
+//! before it starts one.
+
+use std::fmt;
+
+/// Label under which a step demands the AWS account of the worker's own role.
+pub const ACCOUNT: &str = "aws.account";
+/// Label under which a step demands the worker's own role, by name.
+pub const ROLE: &str = "aws.role";
+/// Label under which a step demands the region of the worker.
+pub const REGION: &str = "aws.region";
+/// Label under which a step demands that it cannot reach the instance's metadata: `true`.
+pub const ISOLATED: &str = "aws.imds_isolated";
+
+/// Whether a label is reported by the worker itself, and may not be given to it by anybody else.
+#[must_use]
+pub fn is_reported(label: &str) -> bool {
+    label.starts_with("aws.")
+}
+
+/// What a worker said of itself last.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Report {
+    /// Of its own role; absent until it has asked AWS.
+    pub aws: Option<AwsReport>,
+    /// Whether its steps are kept from the instance's metadata; absent until it has tried.
+    pub isolated: Option<bool>,
+}
+
+/// A worker's own role; what it does not have is empty.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AwsReport {
+    /// 12 digits.
+    pub account: String,
+    /// Name of the role.
+    pub role: String,
+    /// Region of the host.
+    pub region: String,
+}
+
+/// What the worker's own role must be; what is empty demands nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Expectation {
+    /// 12 digits.
+    pub account: String,
+    /// Name of the role.
+    pub role: String,
+    /// Region of the host.
+    pub region: String,
+}
+
+/// An expectation that a report does not meet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Contradiction<'a> {
+    what: &'static str,
+    expected: &'a str,
+    found: &'a str,
+}
+
+impl Report {
+    /// The value of a reported label; none until the worker has said.
+    #[must_use]
+    pub fn label(&self, label: &str) -> Option<&str> {
+        let aws = self.aws.as_ref();
+        match label {
+            ACCOUNT => aws.map(|aws| aws.account.as_str()),
+            ROLE => aws.map(|aws| aws.role.as_str()),
+            REGION => aws.map(|aws| aws.region.as_str()),
+            ISOLATED => self.isolated.map(|isolated| if isolated { "true" } else { "false" }),
+            _ => None,
+        }
+    }
+
+    /// What in an expectation this contradicts. A worker that has not asked AWS yet contradicts nothing: it will look before
+    /// it starts anything.
+    #[must_use]
+    pub fn contradiction<'a>(&'a self, expect: &'a Expectation) -> Option<Contradiction<'a>> {
+        let aws = self.aws.as_ref()?;
+        let pairs = [
+            ("AWS account", &expect.account, &aws.account),
+            ("role", &expect.role, &aws.role),
+            ("region", &expect.region, &aws.region),
+        ];
+        pairs
+            .into_iter()
+            .find(|(_, expected, found)| !expected.is_empty() && expected != found)
+            .map(|(what, expected, found)| Contradiction { what, expected, found })
+    }
+}
+
+impl Contradiction<'_> {
+    /// `the role deployer`, for the middle of a sentence.
+    #[must_use]
+    pub fn expected(&self) -> String {
+        format!("the {} {}", self.what, self.expected)
+    }
+}
+
+impl fmt::Display for Contradiction<'_> {
+    /// `has the role builder`, for the end of a sentence that begins with the worker.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.found {
+            "" => write!(f, "has no {}", self.what),
+            found => write!(f, "has the {} {found}", self.what),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let aws = AwsReport { account: "123456789012".into(), role: "shop".into(), region: "eu-west-1".into() };
+        Report { aws: Some(aws), isolated: Some(false) }
+    }
+
+    #[test]
+    fn what_a_worker_reports_reads_like_labels() {
+        let labels =
+            [ACCOUNT, ROLE, REGION, ISOLATED, "aws.moon", "disk"].map(|label| report().label(label).map(str::to_owned));
+        let expected = [Some("123456789012"), Some("shop"), Some("eu-west-1"), Some("false"), None, None];
+        assert_eq!(labels, expected.map(|value| value.map(str::to_owned)));
+        assert_eq!(Report::default().label(ACCOUNT), None, "it has not asked yet");
+        assert!(is_reported("aws.moon") && !is_reported("awsome"));
+    }
+
+    #[test]
+    fn an_expectation_is_contradicted_only_by_what_was_said() {
+        let expect = Expectation { account: "123456789012".into(), role: "other".into(), region: String::new() };
+        let report = report();
+        let found = report.contradiction(&expect).expect("another role");
+        assert_eq!((found.expected(), found.to_string()), ("the role other".into(), "has the role shop".into()));
+        assert_eq!(Report::default().contradiction(&expect), None);
+        assert_eq!(report.contradiction(&Expectation::default()), None);
+        let nobody = Report { aws: Some(AwsReport::default()), isolated: None };
+        assert_eq!(nobody.contradiction(&expect).expect("no account").to_string(), "has no AWS account");
+    }
+}
