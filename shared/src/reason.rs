@@ -193,6 +193,8 @@ reasons! {
     AwsCertificateNotTrusted = "AWS_CERTIFICATE_NOT_TRUSTED", Unavailable;
     /// AWS asked for fewer calls and kept asking, though the calls were repeated with growing waits.
     AwsThrottled = "AWS_THROTTLED", Unavailable;
+    /// AWS refused a call; the sentence has AWS's own code and words.
+    AwsRefused = "AWS_REFUSED", Precondition;
     /// The clock of this host and AWS's differ by more than five minutes; the sentence names both. Set the host's clock (NTP).
     ClockSkew = "CLOCK_SKEW", Precondition;
     /// The coordinator is stopping.

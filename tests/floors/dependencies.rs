@@ -8,11 +8,12 @@ use crate::tree;
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("shared", &[]),
     ("service", &["shared"]),
+    ("aws", &["shared"]),
     ("proto", &["shared"]),
     ("coordinator-core", &["shared"]),
     ("worker-core", &["shared"]),
-    ("coordinator", &["shared", "service", "proto", "coordinator-core"]),
-    ("worker", &["shared", "service", "proto", "worker-core"]),
+    ("coordinator", &["shared", "service", "aws", "proto", "coordinator-core"]),
+    ("worker", &["shared", "service", "aws", "proto", "worker-core"]),
     ("longshore", &["shared", "service", "proto"]),
     // The benchmark registers its simulated workers in the coordinator's own store; nothing else here looks inside a shell.
     ("tests", &["shared", "service", "proto", "coordinator"]),
