@@ -83,18 +83,26 @@ pub fn record(connection: &Connection, at: i64, entry: &Entry) -> Result<(), Fau
         .map(drop)
 }
 
-/// At most `limit` lines, newest first; with `before`, only those with a smaller number.
+/// At most `limit` lines, newest first; with `before`, only those with a smaller number; with `account`, only those about the
+/// account of that name and its credentials.
 ///
 /// # Errors
 /// Those of the store.
-pub fn list(connection: &Connection, before: Option<i64>, limit: usize) -> Result<Vec<Line>, Fault> {
+pub fn list(
+    connection: &Connection,
+    before: Option<i64>,
+    account: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Line>, Fault> {
     let mut query = connection
         .prepare_cached(
-            "SELECT seq, at, actor, address, action, target, allowed, reason, detail FROM audit WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+            "SELECT seq, at, actor, address, action, target, allowed, reason, detail FROM audit WHERE seq < ?1
+             AND (?2 IS NULL OR (target = ?2 AND (action LIKE 'account.%' OR action = 'credentials.release')))
+             ORDER BY seq DESC LIMIT ?3",
         )
         .stored("reading the audit log")?;
     let lines = query
-        .query_map(params![before.unwrap_or(i64::MAX), limit as i64], |row| {
+        .query_map(params![before.unwrap_or(i64::MAX), account, limit as i64], |row| {
             Ok(Line {
                 sequence: row.get(0)?,
                 at: row.get(1)?,

@@ -2,7 +2,7 @@
 //! account or variable does not resolve is refused, and never runs with another identity. Knows nothing of workers or order.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,7 +10,7 @@ use coordinator_core::input::{Prepared, Refusal};
 use proto::worker as wire;
 use shared::{
     id::{DeploymentId, ExecutionId},
-    plan::{Condition, Step},
+    plan::{Action, Condition, Step},
     reason::{Fault, Reason},
     template::Variables,
 };
@@ -20,7 +20,14 @@ use self::{
     surroundings::Surroundings,
     text::{Texts, WORKER_POOL},
 };
-use crate::{files::Files, registry, seal::Seal, store::Store};
+use crate::{
+    accounts::{Purpose, Wanted},
+    files::Files,
+    issuer::Subject,
+    registry,
+    seal::Seal,
+    store::Store,
+};
 
 mod foresight;
 mod identity;
@@ -85,6 +92,23 @@ impl Preparer {
         spec.execution_id = execution.to_string();
         spec.output_key = self.seal.output_key(execution).to_vec();
         Ok(spec)
+    }
+
+    /// How an attempt becomes who its step is in AWS; none for a step that takes its worker's own role as it is, or has none.
+    ///
+    /// # Errors
+    /// As [`Preparer::prepare`].
+    pub async fn wanted(
+        &self,
+        deployment: DeploymentId,
+        step: usize,
+        attempt: u32,
+        worker: String,
+    ) -> Result<Option<Wanted>, Refusal> {
+        let ready = self.ready(deployment, step).await?;
+        let resolved = identity::resolve(&ready)?;
+        let asked_for = resolved.filter(|it| !it.account.is_empty() || !it.assume.is_empty());
+        Ok(asked_for.map(|resolved| resolved.wanted(&ready, attempt, worker)))
     }
 
     /// Forgets a deployment that has ended.
@@ -159,20 +183,69 @@ impl Ready {
             Condition::Expression(text) => texts.is_true(text)?,
             Condition::Success | Condition::Failure | Condition::Always => true,
         };
+        let resolved = if condition { identity::resolve(self)? } else { None };
         Ok(Prepared {
             pool: self.pool.clone(),
-            requires: texts.public_map("label", &step.requires)?,
+            requires: self.requires(&texts)?,
+            expect: resolved.map(|resolved| resolved.expected_of_worker()).unwrap_or_default(),
             only_worker: self.plan.snapshot.only_worker,
             locks: self.locks(&texts)?,
             condition,
         })
     }
 
+    /// What the step, its pool and its identity demand of a worker.
+    fn requires(&self, texts: &Texts<'_>) -> Result<BTreeMap<String, String>, Refusal> {
+        let mut requires = self.around.pools.get(&self.pool).cloned().unwrap_or_default();
+        for (label, value) in texts.public_map("label", &self.step().requires)? {
+            match requires.get(&label) {
+                Some(demanded) if *demanded != value => {
+                    let fault = format!(
+                        "it requires {label}={value}, and its pool \"{}\" requires {label}={demanded}: no worker has both.",
+                        self.pool
+                    );
+                    return Err(texts.refuse(Reason::InvalidArgument, &fault));
+                }
+                _ => drop(requires.insert(label, value)),
+            }
+        }
+        requires.extend(identity::demands(&self.step().aws));
+        Ok(requires)
+    }
+
+    fn purpose(&self, attempt: u32, worker: String) -> Purpose {
+        Purpose {
+            deployment: self.plan.id,
+            project: self.plan.project.clone(),
+            number: self.plan.number,
+            environment: self.plan.environment.clone(),
+            step: self.step().name.clone(),
+            attempt,
+            worker,
+            started_by: self.plan.created_by.clone(),
+        }
+    }
+
+    fn subject(&self, account: &str) -> Subject {
+        if self.step().action == Action::CheckIdentity {
+            return Subject::AccountTest { account: account.to_owned() };
+        }
+        if self.plan.project.is_empty() {
+            return Subject::Run { pool: self.pool.clone() };
+        }
+        Subject::Step {
+            project: self.plan.project.clone(),
+            environment: self.plan.environment.clone(),
+            pool: self.pool.clone(),
+            step: self.step().name.clone(),
+        }
+    }
+
     fn evaluate_pool(&self) -> Result<String, Refusal> {
         let texts = self.texts();
         let named = texts.public("pool", &self.step().pool)?;
         let pool = if named.is_empty() { registry::pool::DEFAULT.to_owned() } else { named };
-        if self.around.pools.contains(&pool) {
+        if self.around.pools.contains_key(&pool) {
             return Ok(pool);
         }
         let fault = format!(

@@ -1,6 +1,8 @@
 //! The services: each call authenticates by the table, decodes, asks or changes the registry, encodes. What was done and its
 //! audit line are one transaction.
 
+use std::collections::HashMap;
+
 use proto::status::to_status;
 use shared::{
     limits,
@@ -35,6 +37,24 @@ fn answer<T>(result: Result<T, Fault>) -> Result<Response<T>, Status> {
 /// `what` names the thing, e.g. `The account's name`.
 fn valid_name(what: &str, name: &str) -> Result<(), Fault> {
     check_name(name, limits::NAME_CHARS).map_err(|why| Fault::new(Reason::InvalidName, format!("{what} {why}.")))
+}
+
+/// 32 labels a worker, and as many that a pool demands.
+const LABELS: usize = 32;
+
+/// `whose` begins the sentence, e.g. `The worker`.
+fn valid_labels(whose: &str, labels: &HashMap<String, String>) -> Result<(), Fault> {
+    if labels.len() > LABELS {
+        return Err(Fault::new(
+            Reason::InvalidArgument,
+            format!("{whose} has {} labels; at most {LABELS} are allowed.", labels.len()),
+        ));
+    }
+    for (name, value) in labels {
+        valid_name(&format!("The label \"{name}\""), name)?;
+        valid_name(&format!("The value of the label \"{name}\""), value)?;
+    }
+    Ok(())
 }
 
 /// 4 KiB: a description is a paragraph at most.

@@ -203,6 +203,14 @@ reasons! {
     Internal = "INTERNAL", Broken;
 }
 
+impl Reason {
+    /// The reason with that stable code.
+    #[must_use]
+    pub fn named(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.code() == code)
+    }
+}
+
 /// Something went wrong: the code for programs, the sentence for people. The sentence names the thing, what was wrong
 /// with it and what to do, and never holds a secret.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,7 +1,7 @@
 //! What can be known before a deployment begins: a pool that is not there, and names that nothing declares. All of it is told
 //! at once, instead of step by step while half of the deployment has run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use shared::{
     plan::{Action, Condition, Identity, Step, VariableKind},
@@ -18,12 +18,12 @@ use super::{
 };
 
 impl Plan {
-    /// Looks at every step of this environment, with the names of all pools.
+    /// Looks at every step of this environment, with all pools and what each demands.
     ///
     /// # Errors
     /// [`Reason::PoolNotFound`] when a step's pool does not exist, else [`Reason::VariableUnset`]; names every step that could
     /// only be refused later, and what is wrong with it.
-    pub(crate) fn check(&self, pools: BTreeSet<String>) -> Result<(), Fault> {
+    pub(crate) fn check(&self, pools: BTreeMap<String, BTreeMap<String, String>>) -> Result<(), Fault> {
         let around = Surroundings { pools, accounts: BTreeMap::new(), outputs: Vec::new() };
         let (mut lost, mut faults) = (false, Vec::new());
         for (index, step) in self.process.steps.iter().enumerate() {
@@ -53,9 +53,9 @@ impl Plan {
     }
 }
 
-fn pool_fault(step: &Step, pools: &BTreeSet<String>) -> Option<String> {
+fn pool_fault(step: &Step, pools: &BTreeMap<String, BTreeMap<String, String>>) -> Option<String> {
     let pool = step.pool.trim();
-    let is_there = pool.is_empty() || pool.contains("#{") || pools.contains(pool);
+    let is_there = pool.is_empty() || pool.contains("#{") || pools.contains_key(pool);
     (!is_there).then(|| format!("step \"{}\" runs in pool \"{pool}\", which does not exist", step.name))
 }
 
@@ -89,6 +89,12 @@ fn texts(step: &Step) -> Vec<(String, &str)> {
         texts.push(plain("expected account", &expect.account));
         texts.push(plain("expected role", &expect.role));
         texts.push(plain("expected region", &expect.region));
+        for role in &step.aws.assume {
+            texts.push(plain("role to assume", &role.role_arn));
+            texts.push(plain("name of a session", &role.session_name));
+            texts.push(plain("external id", &role.external_id));
+            texts.push(plain("session policy", &role.policy));
+        }
     }
     if let Action::DeployStack(stack) = &step.action {
         texts.push(plain("stack", &stack.stack));
@@ -125,7 +131,8 @@ impl Known<'_> {
     /// An account is read when a step needs it: here, its variable is enough.
     fn is_of_account(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        let endings = ["", scope::ACCESS_KEY, scope::SECRET_KEY].map(str::to_lowercase);
+        let endings = ["", scope::ACCESS_KEY, scope::SECRET_KEY, scope::ROLE_ARN, scope::SESSION_DURATION];
+        let endings = endings.map(str::to_lowercase);
         let variables = endings.iter().filter_map(|ending| self.snapshot.find(name.strip_suffix(ending.as_str())?));
         variables.into_iter().any(|variable| variable.kind == VariableKind::AwsAccount)
     }

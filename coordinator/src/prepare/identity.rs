@@ -1,14 +1,37 @@
 //! Whose AWS credentials a step has: decided by one word, and an error when that word cannot be kept.
 
-use coordinator_core::input::Refusal;
+use std::collections::BTreeMap;
+
+use coordinator_core::{
+    input::Refusal,
+    report::{Expectation, ISOLATED},
+};
 use proto::worker::{AwsSpec, aws_spec::Source};
 use shared::{
-    plan::{Action, Identity, VariableKind},
+    aws::{Partition, RoleArn},
+    plan::{
+        Action, AssumeRole, Aws, Identity, VariableKind, check_external_id, check_session_name, check_session_policy,
+    },
     reason::Reason,
 };
 
-use super::Ready;
-use crate::{aws, registry::account::Keys};
+use super::{Ready, surroundings::Known};
+use crate::accounts::{Base, Hop, Recipe, Wanted};
+
+/// A step's AWS identity, with everything about it that is known before a worker is asked.
+pub(super) struct Resolved {
+    pub(super) source: Source,
+    /// Name of the account; empty for the worker's own role.
+    pub(super) account: String,
+    /// Roles that the step has on top.
+    pub(super) assume: Vec<Hop>,
+    /// Empty: the worker's.
+    pub(super) region: String,
+    pub(super) expect: Expectation,
+    require_isolation: bool,
+    /// Whether the worker's own role is all there is.
+    is_bare_role: bool,
+}
 
 /// The name of an account variable, also when it was written as `#{Name}`.
 pub(super) fn variable_name(text: &str) -> &str {
@@ -16,11 +39,12 @@ pub(super) fn variable_name(text: &str) -> &str {
     text.strip_prefix("#{").and_then(|rest| rest.strip_suffix('}')).map_or(text, str::trim)
 }
 
-/// What the worker is told; nothing for a step without credentials.
+/// Who the step is; nobody for a step without credentials.
 ///
 /// # Errors
-/// `ACCOUNT_UNRESOLVED`, and what evaluating region and expectations refuses.
-pub(super) fn spec(ready: &Ready) -> Result<Option<AwsSpec>, Refusal> {
+/// `ACCOUNT_UNRESOLVED`; what evaluating its texts refuses; `PARTITION_MISMATCH`; `EXPECTATION_NOT_MET` for a role or region that
+/// is known to be another one.
+pub(super) fn resolve(ready: &Ready) -> Result<Option<Resolved>, Refusal> {
     let aws = &ready.step().aws;
     let (source, account) = match &aws.identity {
         Identity::None => return Ok(None),
@@ -28,28 +52,153 @@ pub(super) fn spec(ready: &Ready) -> Result<Option<AwsSpec>, Refusal> {
         Identity::Account(variable) => (Source::Account, Some(by_variable(ready, variable_name(variable))?)),
         Identity::NamedAccount(name) => (Source::Account, Some(by_name(ready, name.trim())?)),
     };
-    let texts = ready.texts();
-    let named = texts.public("region", &aws.region)?;
-    let region = match account {
-        Some((_, keys)) if named.is_empty() => keys.region.clone(),
-        _ => named,
-    };
-    // Who somebody is, is the same everywhere: to ask, no region needs to be configured.
-    let region = match &ready.step().action {
-        Action::CheckIdentity if region.is_empty() => aws::REGION.to_owned(),
-        _ => region,
-    };
-    Ok(Some(AwsSpec {
-        source: source.into(),
+    let recipe = account.map_or_else(Recipe::worker_role, |known| known.recipe.clone());
+    let assume = aws.assume.iter().map(|role| hop(ready, role)).collect::<Result<Vec<_>, _>>()?;
+    let is_bare_role = matches!(recipe.base, Base::WorkerRole) && recipe.hops.is_empty() && assume.is_empty();
+    let recipe = recipe.on_top(assume.clone());
+    let region = region(ready, &recipe)?;
+    ensure_one_partition(ready, &recipe, &region)?;
+    let expect = expectation(ready, aws)?;
+    ensure_expected(ready, &recipe, &region, &expect)?;
+    Ok(Some(Resolved {
+        source,
+        account: account.map(|known| known.opened.row.name.clone()).unwrap_or_default(),
+        assume,
         region,
-        account_name: account.map(|(name, _)| name.to_owned()).unwrap_or_default(),
-        expect_account: texts.public("expected account", &aws.expect.account)?,
-        expect_role: texts.public("expected role", &aws.expect.role)?,
-        expect_region: texts.public("expected region", &aws.expect.region)?,
+        expect,
+        require_isolation: aws.require_isolation,
+        is_bare_role,
     }))
 }
 
-fn by_variable<'a>(ready: &'a Ready, name: &str) -> Result<(&'a str, &'a Keys), Refusal> {
+impl Resolved {
+    /// What the worker is told.
+    pub(super) fn spec(&self) -> AwsSpec {
+        AwsSpec {
+            source: self.source.into(),
+            region: self.region.clone(),
+            account_name: self.account.clone(),
+            expect_account: self.expect.account.clone(),
+            expect_role: self.expect.role.clone(),
+            expect_region: self.expect.region.clone(),
+            assumes_roles: !self.assume.is_empty(),
+            require_isolation: self.require_isolation,
+        }
+    }
+
+    /// What a worker's own role must be for the step to be offered to it.
+    pub(super) fn expected_of_worker(&self) -> Expectation {
+        if !self.is_bare_role {
+            return Expectation::default();
+        }
+        let region = if self.region.is_empty() { self.expect.region.clone() } else { String::new() };
+        Expectation { region, ..self.expect.clone() }
+    }
+
+    /// How an attempt becomes it.
+    pub(super) fn wanted(&self, ready: &Ready, attempt: u32, worker: String) -> Wanted {
+        Wanted {
+            account: Some(self.account.clone()).filter(|name| !name.is_empty()),
+            assume: self.assume.clone(),
+            region: self.region.clone(),
+            purpose: ready.purpose(attempt, worker),
+            subject: ready.subject(&self.account),
+        }
+    }
+}
+
+/// What a step demands of its worker because of its `aws`, as labels.
+pub(super) fn demands(aws: &Aws) -> BTreeMap<String, String> {
+    let isolated = aws.require_isolation.then(|| (ISOLATED.to_owned(), "true".to_owned()));
+    isolated.into_iter().collect()
+}
+
+fn region(ready: &Ready, recipe: &Recipe) -> Result<String, Refusal> {
+    let named = ready.texts().public("region", &ready.step().aws.region)?;
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    // Who somebody is, is the same in every region of a partition: to ask, none needs to be configured.
+    if recipe.region.is_empty() && ready.step().action == Action::CheckIdentity {
+        let partition = recipe.role().map_or_else(|| Partition::of_region(""), |role| role.partition);
+        return Ok(partition.home_region.to_owned());
+    }
+    Ok(recipe.region.clone())
+}
+
+/// A role as the step names it, with every text evaluated and looked at.
+fn hop(ready: &Ready, role: &AssumeRole) -> Result<Hop, Refusal> {
+    let texts = ready.texts();
+    let refuse = |what: &str, why: String| {
+        texts.refuse(Reason::InvalidArgument, &format!("its `assume_role.{what}` came out as what AWS does not take: it {why}."))
+    };
+    let hop = Hop {
+        role_arn: texts.public("role to assume", &role.role_arn)?,
+        session_name: texts.public("name of a session", &role.session_name)?,
+        external_id: texts.whole("external id", &role.external_id)?.text.trim().to_owned(),
+        duration: role.duration,
+        policy: texts.public("session policy", &role.policy)?,
+        session_tags: role.session_tags,
+    };
+    if let Err(why) = hop.role_arn.parse::<RoleArn>() {
+        return Err(texts.refuse(Reason::InvalidArgument, &format!("its role to assume \"{}\" {why}.", hop.role_arn)));
+    }
+    let filled = |text: &str, check: fn(&str) -> Result<(), String>| if text.is_empty() { Ok(()) } else { check(text) };
+    filled(&hop.session_name, check_session_name).map_err(|why| refuse("session_name", why))?;
+    filled(&hop.external_id, check_external_id).map_err(|why| refuse("external_id", why))?;
+    filled(&hop.policy, check_session_policy).map_err(|why| refuse("policy", why))?;
+    Ok(hop)
+}
+
+/// Partitions know nothing of each other: what mixes them would be refused by AWS as an unknown key.
+fn ensure_one_partition(ready: &Ready, recipe: &Recipe, region: &str) -> Result<(), Refusal> {
+    let mut first: Option<(Partition, String)> =
+        (!region.is_empty()).then(|| (Partition::of_region(region), format!("its region {region}")));
+    for role in recipe.roles().filter_map(|arn| arn.parse::<RoleArn>().ok()) {
+        match &first {
+            Some((partition, whose)) if *partition != role.partition => {
+                let fault = format!(
+                    "the role {role} is in the AWS partition {}, and {whose} is in {}: they know nothing of each other.",
+                    role.partition.id, partition.id
+                );
+                return Err(ready.texts().refuse(Reason::PartitionMismatch, &fault));
+            }
+            Some(_) => {}
+            None => first = Some((role.partition, format!("the role {role}"))),
+        }
+    }
+    Ok(())
+}
+
+fn expectation(ready: &Ready, aws: &Aws) -> Result<Expectation, Refusal> {
+    let texts = ready.texts();
+    Ok(Expectation {
+        account: texts.public("expected account", &aws.expect.account)?,
+        role: texts.public("expected role", &aws.expect.role)?,
+        region: texts.public("expected region", &aws.expect.region)?,
+    })
+}
+
+/// What can be known to be another role or region, before any worker is asked. The worker asks AWS once more.
+fn ensure_expected(ready: &Ready, recipe: &Recipe, region: &str, expect: &Expectation) -> Result<(), Refusal> {
+    let role = recipe.role();
+    let known = [
+        ("AWS account", &expect.account, role.as_ref().map(|role| role.account.as_str())),
+        ("role", &expect.role, role.as_ref().map(|role| role.name.as_str())),
+        ("region", &expect.region, Some(region).filter(|region| !region.is_empty())),
+    ];
+    for (what, expected, is) in known {
+        if let Some(is) = is.filter(|is| !expected.is_empty() && is != expected) {
+            let fault = format!(
+                "it expects the {what} {expected}, and would run with the {what} {is}. Nothing was started."
+            );
+            return Err(ready.texts().refuse(Reason::ExpectationNotMet, &fault));
+        }
+    }
+    Ok(())
+}
+
+fn by_variable<'a>(ready: &'a Ready, name: &str) -> Result<&'a Known, Refusal> {
     let texts = ready.texts();
     let unresolved = |why: String| {
         let fault = format!("account variable \"{name}\" {why}; it never falls back to the worker's role.");
@@ -62,8 +211,7 @@ fn by_variable<'a>(ready: &'a Ready, name: &str) -> Result<(&'a str, &'a Keys), 
         }
         Some(variable) if !variable.value.trim().is_empty() => {
             let account = variable.value.trim();
-            let keys = ready.around.accounts.get(account);
-            keys.map(|keys| (account, keys)).ok_or_else(|| {
+            ready.around.accounts.get(account).ok_or_else(|| {
                 unresolved(format!("names account \"{account}\" {}, and there is no such account", texts.scope()))
             })
         }
@@ -71,8 +219,8 @@ fn by_variable<'a>(ready: &'a Ready, name: &str) -> Result<(&'a str, &'a Keys), 
     }
 }
 
-fn by_name<'a>(ready: &'a Ready, name: &'a str) -> Result<(&'a str, &'a Keys), Refusal> {
-    ready.around.accounts.get(name).map(|keys| (name, keys)).ok_or_else(|| {
+fn by_name<'a>(ready: &'a Ready, name: &'a str) -> Result<&'a Known, Refusal> {
+    ready.around.accounts.get(name).ok_or_else(|| {
         let fault = format!("there is no account named \"{name}\"; it never falls back to the worker's role.");
         ready.texts().refuse(Reason::AccountUnresolved, &fault)
     })

@@ -3,13 +3,19 @@
 use shared::{plan::VariableKind, template::Variables};
 
 use super::{plan::Plan, surroundings::Surroundings};
-use crate::registry::account;
+use crate::registry::account::{self, Kind};
 
 /// Ending of the name under which an account's access key is found.
 pub(super) const ACCESS_KEY: &str = ".AccessKey";
 
 /// Ending of the name under which an account's secret key is found.
 pub(super) const SECRET_KEY: &str = ".SecretKey";
+
+/// Ending of the name under which the role of an account is found.
+pub(super) const ROLE_ARN: &str = ".RoleArn";
+
+/// Ending of the name under which the length of an account's sessions is found, in seconds.
+pub(super) const SESSION_DURATION: &str = ".SessionDuration";
 
 /// Later ones win: nothing that a project declares can pose as what the system says.
 pub(super) fn variables(plan: &Plan, step: usize, around: &Surroundings) -> Variables {
@@ -27,14 +33,23 @@ pub(super) fn variables(plan: &Plan, step: usize, around: &Surroundings) -> Vari
     variables
 }
 
-/// `AWS Account` and the two names below it; of an account that does not exist, nothing.
+/// `AWS Account` and the names below it that its kind has; of an account that does not exist, nothing.
 fn insert_accounts(plan: &Plan, around: &Surroundings, variables: &mut Variables) {
     for variable in plan.snapshot.variables.iter().filter(|variable| variable.kind == VariableKind::AwsAccount) {
-        let Some(keys) = around.accounts.get(variable.value.trim()) else { continue };
-        let name = &variable.name;
+        let Some(known) = around.accounts.get(variable.value.trim()) else { continue };
+        let (name, row) = (&variable.name, &known.opened.row);
         variables.insert_literal(name, account::slug(variable.value.trim()), false);
-        variables.insert_literal(format!("{name}{ACCESS_KEY}"), &keys.access_key_id, false);
-        variables.insert_literal(format!("{name}{SECRET_KEY}"), keys.secret_access_key.as_str(), true);
+        if row.kind == Kind::Aws {
+            variables.insert_literal(format!("{name}{ACCESS_KEY}"), &row.access_key_id, false);
+        }
+        if row.kind == Kind::Aws && row.expose_keys {
+            let secret = known.opened.secret_access_key.as_str();
+            variables.insert_literal(format!("{name}{SECRET_KEY}"), secret, true);
+        }
+        if !row.role_arn.is_empty() {
+            variables.insert_literal(format!("{name}{ROLE_ARN}"), &row.role_arn, false);
+            variables.insert_literal(format!("{name}{SESSION_DURATION}"), row.session_seconds.to_string(), false);
+        }
     }
 }
 

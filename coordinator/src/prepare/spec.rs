@@ -13,12 +13,13 @@ use proto::{
 };
 use shared::{
     limits,
-    plan::{Action, DeployStack, File, Identity, Script, Shell, Source},
+    plan::{Action, DeployStack, File, Identity, Script, Shell, Source, VariableKind},
     reason::Reason,
     template::{Evaluated, Variables},
 };
 
 use super::{Ready, identity, printing, scope::SECRET_KEY, step_key, text::Texts};
+use crate::registry::account::{Delivery, Kind};
 
 /// 64 KiB of a message are left for what is around the step.
 const SPEC_BYTES: usize = limits::MESSAGE_BYTES - (64 << 10);
@@ -35,7 +36,7 @@ pub fn has_secret(spec: &StepSpec) -> bool {
 /// All of a step but its attempt. `source` is the text of its script or template.
 pub(super) fn render(ready: &Ready, source: Option<String>) -> Result<StepSpec, Refusal> {
     let texts = ready.texts();
-    let aws = identity::spec(ready)?;
+    let aws = identity::resolve(ready)?.map(|resolved| resolved.spec());
     let rendered = match &ready.step().action {
         Action::Script(script) => self::script(ready, script, source.unwrap_or_default())?,
         Action::DeployStack(stack) => deploy_stack(ready, stack, source.unwrap_or_default())?,
@@ -43,7 +44,7 @@ pub(super) fn render(ready: &Ready, source: Option<String>) -> Result<StepSpec, 
     };
     let mask_values = mask_values(&ready.variables, &rendered);
     let mut preamble = printing::preamble(&texts);
-    preamble.extend(rendered.warning);
+    preamble.extend(rendered.warnings);
     let spec = StepSpec {
         step_name: ready.step().name.clone(),
         mask_values,
@@ -62,14 +63,14 @@ struct Rendered {
     action: step_spec::Action,
     variables: Vec<SpecVariable>,
     files: Vec<SpecFile>,
-    warning: Option<PreambleLine>,
+    warnings: Vec<PreambleLine>,
     /// Texts of the action in which a secret took part.
     secret_texts: Vec<String>,
 }
 
 impl Rendered {
     fn of(action: step_spec::Action) -> Self {
-        Self { action, variables: Vec::new(), files: Vec::new(), warning: None, secret_texts: Vec::new() }
+        Self { action, variables: Vec::new(), files: Vec::new(), warnings: Vec::new(), secret_texts: Vec::new() }
     }
 }
 
@@ -87,13 +88,16 @@ fn script(ready: &Ready, script: &Script, source: String) -> Result<Rendered, Re
         Source::Body(_) => format!("script.{ending}"),
         Source::File(path) => path.clone(),
     };
-    let warning = (!evaluated.undefined.is_empty()).then(|| undefined_warning(&evaluated.undefined));
+    let mut warnings = withheld_keys(ready, &source);
+    if !evaluated.undefined.is_empty() {
+        warnings.push(undefined_warning(&evaluated.undefined));
+    }
     let mut secret_texts = Vec::new();
     let body = noted(evaluated, &mut secret_texts);
     Ok(Rendered {
         variables: script_variables(ready, &source)?,
         files: ready.plan.process.files.iter().map(spec_file).collect(),
-        warning,
+        warnings,
         secret_texts,
         ..Rendered::of(step_spec::Action::Script(ScriptAction { shell: shell.into(), body, name }))
     })
@@ -106,19 +110,17 @@ fn noted(evaluated: Evaluated, secret_texts: &mut Vec<String>) -> String {
     evaluated.text
 }
 
-/// All variables, evaluated. A secret key stays here unless the step runs with that account, or its script names the key.
+/// All variables, evaluated. A secret key stays here unless the script names it; of the step's own account, it is enough that it
+/// is handed out as it is, or that the script reads some secret key, under a name that may be put together there.
 fn script_variables(ready: &Ready, source: &str) -> Result<Vec<SpecVariable>, Refusal> {
     let texts = ready.texts();
     let source = source.to_lowercase();
-    let own = match &ready.step().aws.identity {
-        Identity::Account(variable) => format!("{}{SECRET_KEY}", identity::variable_name(variable)).to_lowercase(),
-        _ => String::new(),
-    };
+    let own = own_secret_key(ready, &source);
     let mut variables = Vec::new();
     for variable in ready.variables.iter() {
         let key = variable.name.to_lowercase();
         let is_key = is_secret_key(ready, &key);
-        if is_key && key != own && !source.contains(&key) {
+        if is_key && own.as_ref() != Some(&key) && !source.contains(&key) {
             continue;
         }
         let Some(evaluated) = ready.variables.evaluate_variable(&variable.name) else { continue };
@@ -133,11 +135,41 @@ fn script_variables(ready: &Ready, source: &str) -> Result<Vec<SpecVariable>, Re
     Ok(variables)
 }
 
+/// The name of the key that the step's own account hands to this script, in lower case.
+fn own_secret_key(ready: &Ready, source: &str) -> Option<String> {
+    let Identity::Account(variable) = &ready.step().aws.identity else { return None };
+    let name = identity::variable_name(variable);
+    let account = ready.plan.snapshot.find(name).and_then(|variable| ready.around.accounts.get(variable.value.trim()))?;
+    let is_read = source.contains(&SECRET_KEY.to_lowercase());
+    let is_handed_out = is_read || account.opened.row.delivery == Delivery::Raw;
+    is_handed_out.then(|| format!("{name}{SECRET_KEY}").to_lowercase())
+}
+
+/// The keys that a script names and does not get, since their accounts forbid it.
+fn withheld_keys(ready: &Ready, source: &str) -> Vec<PreambleLine> {
+    let source = source.to_lowercase();
+    let accounts = ready.plan.snapshot.variables.iter().filter(|variable| variable.kind == VariableKind::AwsAccount);
+    accounts
+        .filter_map(|variable| Some((variable, ready.around.accounts.get(variable.value.trim())?)))
+        .filter(|(_, known)| known.opened.row.kind == Kind::Aws && !known.opened.row.expose_keys)
+        .map(|(variable, known)| (format!("{}{SECRET_KEY}", variable.name), &known.opened.row.name))
+        .filter(|(key, _)| source.contains(&key.to_lowercase()))
+        .map(|(key, account)| {
+            let text = format!(
+                "{}: the script reads \"{key}\", and the account \"{account}\" forbids that (expose_keys: false), so it has no \
+                 value here. The AWS CLI and SDKs of this step are logged in without it.",
+                Reason::KeysNotExposed.code()
+            );
+            printing::line(Level::Warning, text)
+        })
+        .collect()
+}
+
 fn is_secret_key(ready: &Ready, key: &str) -> bool {
     let ending = SECRET_KEY.to_lowercase();
     key.strip_suffix(&ending)
         .and_then(|account| ready.plan.snapshot.find(account))
-        .is_some_and(|variable| variable.kind == shared::plan::VariableKind::AwsAccount)
+        .is_some_and(|variable| variable.kind == VariableKind::AwsAccount)
 }
 
 fn deploy_stack(ready: &Ready, stack: &DeployStack, template: String) -> Result<Rendered, Refusal> {

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{plan::Plan, sealed_output};
 use crate::{
+    accounts::Recipe,
     registry::{account, pool},
     seal::Seal,
     store::deployments,
@@ -19,12 +20,18 @@ use crate::{
 
 /// Read once for each evaluation of a step.
 pub(super) struct Surroundings {
-    /// Names of all pools.
-    pub(super) pools: BTreeSet<String>,
+    /// All pools by name, with what each demands of its workers.
+    pub(super) pools: BTreeMap<String, BTreeMap<String, String>>,
     /// The accounts that variables or the step itself name; those that do not exist are not in it.
-    pub(super) accounts: BTreeMap<String, account::Keys>,
+    pub(super) accounts: BTreeMap<String, Known>,
     /// What the steps before it put out.
     pub(super) outputs: Vec<KnownOutput>,
+}
+
+/// An account, and what it means.
+pub(super) struct Known {
+    pub(super) opened: account::Opened,
+    pub(super) recipe: Recipe,
 }
 
 /// An output of a step before, opened.
@@ -38,7 +45,7 @@ pub(super) struct KnownOutput {
 impl Surroundings {
     pub(super) fn read(connection: &Connection, seal: &Seal, plan: &Plan, step: usize) -> Result<Self, Fault> {
         Ok(Self {
-            pools: pool::list(connection)?.into_iter().map(|pool| pool.name).collect(),
+            pools: pool::list(connection)?.into_iter().map(|pool| (pool.name, pool.requires)).collect(),
             accounts: accounts(connection, seal, plan, step)?,
             outputs: outputs(connection, seal, plan, step)?,
         })
@@ -50,7 +57,7 @@ fn accounts(
     seal: &Seal,
     plan: &Plan,
     step: usize,
-) -> Result<BTreeMap<String, account::Keys>, Fault> {
+) -> Result<BTreeMap<String, Known>, Fault> {
     let of_variables = plan.snapshot.variables.iter().filter(|variable| variable.kind == VariableKind::AwsAccount);
     let mut names: BTreeSet<&str> = of_variables.map(|variable| variable.value.trim()).collect();
     if let Identity::NamedAccount(name) = &plan.process.steps[step].aws.identity {
@@ -58,8 +65,11 @@ fn accounts(
     }
     let mut accounts = BTreeMap::new();
     for name in names {
-        match account::keys(connection, seal, name) {
-            Ok(keys) => drop(accounts.insert(name.to_owned(), keys)),
+        match account::open(connection, seal, name) {
+            Ok(opened) => {
+                let recipe = Recipe::read(connection, seal, name)?;
+                accounts.insert(name.to_owned(), Known { opened, recipe });
+            }
             Err(fault) if fault.reason == Reason::AccountNotFound => {}
             Err(fault) => return Err(fault),
         }

@@ -1,5 +1,7 @@
 //! AWS accounts.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use shared::reason::{Fault, Reason};
 use zeroize::Zeroizing;
@@ -16,30 +18,108 @@ pub struct Row {
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// Public half of the key pair.
+    /// Where its credentials come from.
+    pub kind: Kind,
+    /// Public half of the key pair; empty unless [`Kind::Aws`].
     pub access_key_id: String,
-    /// Private half, sealed for [`place`].
+    /// Private half, sealed for [`place`]; empty unless [`Kind::Aws`].
     pub sealed_secret: Vec<u8>,
-    /// First 8 hex digits of a keyed digest of the secret.
+    /// First 8 hex digits of a keyed digest of the secret; empty unless [`Kind::Aws`].
     pub fingerprint: String,
     /// Grows with each new secret.
     pub version: i64,
     /// Default region; may be empty.
     pub region: String,
+    /// Role that its sessions are of; empty for sessions of the key's own user.
+    pub role_arn: String,
+    /// What the role's trust policy demands; empty for none.
+    pub external_id: String,
+    /// Account on top of which the role is assumed; empty for the worker's own role. Only with [`Kind::AwsRole`].
+    pub base_account: String,
+    /// How long a session lasts, in seconds.
+    pub session_seconds: i64,
+    /// What a step gets of a key.
+    pub delivery: Delivery,
+    /// Whether scripts may read the secret key.
+    pub expose_keys: bool,
+    /// Whether sessions of a role carry tags and a source identity.
+    pub session_tags: bool,
     /// Milliseconds since 1970.
     pub created_at: i64,
     /// Milliseconds since 1970.
     pub updated_at: i64,
 }
 
-/// What a step or a test of an account needs.
-pub struct Keys {
-    /// Public half.
-    pub access_key_id: String,
-    /// Private half.
+/// Where an account's credentials come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// An access key that is kept here.
+    Aws,
+    /// A role, assumed on top of a worker's own role or of another account.
+    AwsRole,
+    /// A role that takes a token signed here.
+    AwsOidc,
+}
+
+/// What a step gets of an access key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// A session made for the attempt.
+    Session,
+    /// The key itself.
+    Raw,
+}
+
+/// An account whose secret was opened.
+#[derive(Clone)]
+pub struct Opened {
+    /// All else.
+    pub row: Row,
+    /// Private half of the key pair; empty unless [`Kind::Aws`].
     pub secret_access_key: Zeroizing<String>,
-    /// Default region; may be empty.
-    pub region: String,
+}
+
+impl Row {
+    /// How long a session lasts.
+    #[must_use]
+    pub fn session_duration(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.session_seconds).unwrap_or(0))
+    }
+}
+
+impl Kind {
+    /// As people type it, and as it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::AwsRole => "aws-role",
+            Self::AwsOidc => "aws-oidc",
+        }
+    }
+
+    fn named(name: &str) -> Self {
+        match name {
+            "aws-role" => Self::AwsRole,
+            "aws-oidc" => Self::AwsOidc,
+            _ => Self::Aws,
+        }
+    }
+}
+
+impl Delivery {
+    /// As people type it, and as it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Raw => "raw",
+        }
+    }
+
+    fn named(name: &str) -> Self {
+        if name == "raw" { Self::Raw } else { Self::Session }
+    }
 }
 
 /// Where an account's secret belongs.
@@ -70,8 +150,9 @@ pub fn slug(name: &str) -> String {
 /// [`Reason::AlreadyExists`] when the name is taken; those of the store.
 pub fn insert(connection: &Connection, row: &Row) -> Result<(), Fault> {
     let inserted = connection.execute(
-        "INSERT INTO account (name, description, access_key_id, sealed_secret, fingerprint, version, region, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO account (name, description, access_key_id, sealed_secret, fingerprint, version, region, kind, role_arn,
+         external_id, base_account, session_seconds, delivery, expose_keys, session_tags, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         params![
             row.name,
             row.description,
@@ -80,6 +161,14 @@ pub fn insert(connection: &Connection, row: &Row) -> Result<(), Fault> {
             row.fingerprint,
             row.version,
             row.region,
+            row.kind.name(),
+            row.role_arn,
+            row.external_id,
+            row.base_account,
+            row.session_seconds,
+            row.delivery.name(),
+            row.expose_keys,
+            row.session_tags,
             row.created_at,
             row.updated_at
         ],
@@ -106,14 +195,17 @@ pub fn get(connection: &Connection, name: &str) -> Result<Row, Fault> {
         .ok_or_else(|| not_found(name))
 }
 
-/// Its keys, opened.
+/// With its secret, if it has one.
 ///
 /// # Errors
 /// [`Reason::AccountNotFound`]; those of [`Seal::open`] and the store.
-pub fn keys(connection: &Connection, seal: &Seal, name: &str) -> Result<Keys, Fault> {
+pub fn open(connection: &Connection, seal: &Seal, name: &str) -> Result<Opened, Fault> {
     let row = get(connection, name)?;
-    let secret_access_key = seal.open_text(place(name, row.version), &row.sealed_secret)?;
-    Ok(Keys { access_key_id: row.access_key_id, secret_access_key, region: row.region })
+    let secret_access_key = match row.kind {
+        Kind::Aws => seal.open_text(place(name, row.version), &row.sealed_secret)?,
+        Kind::AwsRole | Kind::AwsOidc => Zeroizing::default(),
+    };
+    Ok(Opened { row, secret_access_key })
 }
 
 /// All, by name.
@@ -128,7 +220,7 @@ pub fn list(connection: &Connection) -> Result<Vec<Row>, Fault> {
     rows.collect::<Result<_, _>>().stored("reading the accounts")
 }
 
-/// Writes all of an account that is there.
+/// Writes all of an account that is there, but its kind and what it stands on.
 ///
 /// # Errors
 /// Those of the store.
@@ -136,7 +228,8 @@ pub fn update(connection: &Connection, row: &Row) -> Result<(), Fault> {
     connection
         .execute(
             "UPDATE account SET description = ?2, access_key_id = ?3, sealed_secret = ?4, fingerprint = ?5, version = ?6,
-             region = ?7, updated_at = ?8 WHERE name = ?1",
+             region = ?7, role_arn = ?8, external_id = ?9, session_seconds = ?10, delivery = ?11, expose_keys = ?12,
+             session_tags = ?13, updated_at = ?14 WHERE name = ?1",
             params![
                 row.name,
                 row.description,
@@ -145,6 +238,12 @@ pub fn update(connection: &Connection, row: &Row) -> Result<(), Fault> {
                 row.fingerprint,
                 row.version,
                 row.region,
+                row.role_arn,
+                row.external_id,
+                row.session_seconds,
+                row.delivery.name(),
+                row.expose_keys,
+                row.session_tags,
                 row.updated_at
             ],
         )
@@ -152,7 +251,7 @@ pub fn update(connection: &Connection, row: &Row) -> Result<(), Fault> {
         .map(drop)
 }
 
-/// Removes an account that no variable names.
+/// Removes an account that no variable names, and no account stands on.
 ///
 /// # Errors
 /// [`Reason::AccountNotFound`], [`Reason::InUse`]; those of the store.
@@ -174,11 +273,23 @@ pub fn delete(connection: &Connection, name: &str) -> Result<(), Fault> {
             ),
         ));
     }
+    let on_top: Option<String> = connection
+        .query_row("SELECT name FROM account WHERE base_account = ?1 LIMIT 1", [name], |row| row.get(0))
+        .optional()
+        .stored("looking for accounts")?;
+    if let Some(on_top) = on_top {
+        return Err(Fault::new(
+            Reason::InUse,
+            format!(
+                "The account \"{name}\" is in use: account \"{on_top}\" assumes its role with it. Delete that one first."
+            ),
+        ));
+    }
     connection.execute("DELETE FROM account WHERE name = ?1", [name]).stored("removing an account").map(drop)
 }
 
-const COLUMNS: &str =
-    "name, description, access_key_id, sealed_secret, fingerprint, version, region, created_at, updated_at";
+const COLUMNS: &str = "name, description, access_key_id, sealed_secret, fingerprint, version, region, kind, role_arn, external_id, \
+                       base_account, session_seconds, delivery, expose_keys, session_tags, created_at, updated_at";
 
 fn not_found(name: &str) -> Fault {
     Fault::new(
@@ -196,8 +307,16 @@ fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
         fingerprint: row.get(4)?,
         version: row.get(5)?,
         region: row.get(6)?,
-        created_at: row.get(7)?,
-        updated_at: row.get(8)?,
+        kind: Kind::named(&row.get::<_, String>(7)?),
+        role_arn: row.get(8)?,
+        external_id: row.get(9)?,
+        base_account: row.get(10)?,
+        session_seconds: row.get(11)?,
+        delivery: Delivery::named(&row.get::<_, String>(12)?),
+        expose_keys: row.get(13)?,
+        session_tags: row.get(14)?,
+        created_at: row.get(15)?,
+        updated_at: row.get(16)?,
     })
 }
 

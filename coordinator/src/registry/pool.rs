@@ -1,5 +1,7 @@
 //! Pools.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use shared::reason::{Fault, Reason};
 
@@ -15,6 +17,8 @@ pub struct Row {
     pub name: String,
     /// What it is for.
     pub description: String,
+    /// What a worker must carry besides to get its steps.
+    pub requires: BTreeMap<String, String>,
     /// Milliseconds since 1970.
     pub created_at: i64,
 }
@@ -23,8 +27,8 @@ pub struct Row {
 /// [`Reason::AlreadyExists`] when the name is taken; those of the store.
 pub fn insert(connection: &Connection, row: &Row) -> Result<(), Fault> {
     let inserted = connection.execute(
-        "INSERT INTO pool (name, description, created_at) VALUES (?1, ?2, ?3)",
-        params![row.name, row.description, row.created_at],
+        "INSERT INTO pool (name, description, created_at, requires) VALUES (?1, ?2, ?3, ?4)",
+        params![row.name, row.description, row.created_at, serde_json::json!(row.requires).to_string()],
     );
     match inserted {
         Err(error) if is_duplicate(&error) => {
@@ -38,7 +42,7 @@ pub fn insert(connection: &Connection, row: &Row) -> Result<(), Fault> {
 /// [`Reason::PoolNotFound`]; those of the store.
 pub fn get(connection: &Connection, name: &str) -> Result<Row, Fault> {
     connection
-        .prepare_cached("SELECT name, description, created_at FROM pool WHERE name = ?1")
+        .prepare_cached("SELECT name, description, created_at, requires FROM pool WHERE name = ?1")
         .and_then(|mut query| query.query_row([name], read).optional())
         .stored("reading a pool")?
         .ok_or_else(|| not_found(name))
@@ -50,7 +54,7 @@ pub fn get(connection: &Connection, name: &str) -> Result<Row, Fault> {
 /// Those of the store.
 pub fn list(connection: &Connection) -> Result<Vec<Row>, Fault> {
     let mut query = connection
-        .prepare_cached("SELECT name, description, created_at FROM pool ORDER BY name")
+        .prepare_cached("SELECT name, description, created_at, requires FROM pool ORDER BY name")
         .stored("reading the pools")?;
     let rows = query.query_map([], read).stored("reading the pools")?;
     rows.collect::<Result<_, _>>().stored("reading the pools")
@@ -101,5 +105,8 @@ fn not_found(name: &str) -> Fault {
 }
 
 fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
-    Ok(Row { name: row.get(0)?, description: row.get(1)?, created_at: row.get(2)? })
+    let requires: String = row.get(3)?;
+    let requires = serde_json::from_str(&requires)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error)))?;
+    Ok(Row { name: row.get(0)?, description: row.get(1)?, created_at: row.get(2)?, requires })
 }

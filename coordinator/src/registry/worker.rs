@@ -88,12 +88,12 @@ pub struct Row {
     pub identity: Option<Identity>,
 }
 
-/// A worker's own AWS identity, as the store has it.
+/// What a worker says of itself: its own AWS identity, and whether its steps are kept from the instance's metadata.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Identity {
-    /// 12 digits.
+    /// 12 digits; empty when it has none.
     pub account: String,
-    /// Full ARN.
+    /// Full ARN; empty when it has none.
     pub arn: String,
     /// Region of the host; may be empty.
     #[serde(default)]
@@ -101,6 +101,27 @@ pub struct Identity {
     /// Where it came from.
     #[serde(default)]
     pub source: String,
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    #[serde(default)]
+    pub partition: String,
+    /// When the worker got these credentials, seconds since 1970.
+    #[serde(default)]
+    pub obtained_at: i64,
+    /// When they end, seconds since 1970.
+    #[serde(default)]
+    pub expires_at: i64,
+    /// Stable code of why it has no identity; empty when it has one.
+    #[serde(default)]
+    pub reason: String,
+    /// That, in a sentence.
+    #[serde(default)]
+    pub problem: String,
+    /// Whether its steps cannot reach the instance's metadata.
+    #[serde(default)]
+    pub isolated: bool,
+    /// Why they can, in a sentence.
+    #[serde(default)]
+    pub isolation_detail: String,
 }
 
 /// # Errors

@@ -69,7 +69,12 @@ impl Coordinator {
             token => Some(token.parse().map_err(|_| invalid("`page_token` is not one from an answer before.".into()))?),
         };
         // One more than asked for tells whether there is a next page.
-        let mut lines = self.trust.store.read(move |connection| audit::list(connection, before, size + 1)).await?;
+        let account = Some(request.account.clone()).filter(|name| !name.is_empty());
+        let mut lines = self
+            .trust
+            .store
+            .read(move |connection| audit::list(connection, before, account.as_deref(), size + 1))
+            .await?;
         let has_more = lines.len() > size;
         lines.truncate(size);
         let next_page_token =

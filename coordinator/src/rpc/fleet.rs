@@ -32,17 +32,18 @@ pub struct Pulse {
 /// Asks AWS from a worker who an account is.
 #[tonic::async_trait]
 pub trait AskWorker: Send + Sync + 'static {
-    /// Runs the question as a step; the account exists.
+    /// Runs the question as a step, on each worker of the place; the account exists. In order of the workers' names; one answer
+    /// without a worker when there is none to ask.
     ///
     /// # Errors
     /// When no worker could be asked at all: unknown pool or worker, store, stopping.
-    async fn ask(&self, caller: &Caller, account: &str, whom: Whom) -> Result<Asked, Fault>;
+    async fn ask(&self, caller: &Caller, account: &str, whom: Whom) -> Result<Vec<Asked>, Fault>;
 }
 
 /// Which worker is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Whom {
-    /// Any of this pool.
+    /// Every one of this pool that is connected.
     Pool(String),
     /// This one, by name or id.
     Worker(String),

@@ -9,7 +9,7 @@ use proto::deployment::{
 use shared::reason::Fault;
 use tonic::{Request, Response, Status};
 
-use super::{answer, fleet::Fleet, open, valid_description, valid_name};
+use super::{answer, fleet::Fleet, open, valid_description, valid_labels, valid_name};
 use crate::{
     audit,
     authorization::{Caller, Trust},
@@ -62,6 +62,7 @@ impl Pools {
     async fn create(&self, caller: Caller, request: CreatePoolRequest) -> Result<wire::Pool, Fault> {
         valid_name("The pool's name", &request.name)?;
         valid_description(&request.description)?;
+        valid_labels("The pool", &request.requires)?;
         let content = CreatePoolRequest { request_id: String::new(), ..request.clone() };
         let id = RequestId::new(&request.request_id, caller.action, &content)?;
         let created = self.trust.store.write(move |connection| {
@@ -69,7 +70,8 @@ impl Pools {
                 return pool::get(connection, &made);
             }
             let at = clock::now();
-            let row = Row { name: request.name, description: request.description, created_at: at };
+            let requires = request.requires.into_iter().collect();
+            let row = Row { name: request.name, description: request.description, requires, created_at: at };
             pool::insert(connection, &row)?;
             id.remember(connection, &row.name, at)?;
             audit::record(connection, at, &caller.did(row.name.as_str(), ""))?;
@@ -115,5 +117,6 @@ fn to_wire(row: Row, counts: &Counts) -> wire::Pool {
         create_time: Some(clock::timestamp(row.created_at)),
         workers,
         connected,
+        requires: row.requires.into_iter().collect(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use coordinator_core::input::Refusal;
 use futures_util::{Stream, StreamExt};
 use proto::{
     status::to_status,
@@ -22,8 +23,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use self::control::Control;
 use crate::{
+    accounts::Release,
     authorization::Caller, drain::Drain, driver::Driver, enrolment::Enrolment, files::Files, log_store::LogStore,
-    prepare::Preparer, presence::Presence, registry, seal::Seal, store::Store,
+    prepare::Preparer, presence::Presence, registry, store::Store,
 };
 
 mod control;
@@ -52,8 +54,8 @@ pub struct Session {
     pub presence: Presence,
     /// Issues certificates.
     pub enrolment: Arc<Enrolment>,
-    /// Opens accounts' secrets.
-    pub seal: Seal,
+    /// Hands out credentials.
+    pub release: Release,
     /// Uploaded files.
     pub files: Files,
     /// Of the store, told in the Welcome.
@@ -108,13 +110,11 @@ impl SessionService for Session {
     async fn fetch_credentials(
         &self,
         request: Request<wire::FetchCredentialsRequest>,
-    ) -> Result<Response<wire::Credentials>, Status> {
+    ) -> Result<Response<wire::CredentialGrant>, Status> {
         let worker = worker_of(&request)?;
         let execution = execution(&request.get_ref().execution_id)?;
         let open = self.open_attempt(worker, execution).await?;
-        let spec = self.preparer.spec(open.deployment, open.step, execution, open.number).await;
-        let spec = spec.map_err(|refusal| to_status(&Fault::new(Reason::StepRefused, refusal.detail)))?;
-        self.credentials(&spec).await.map(Response::new).map_err(|fault| to_status(&fault))
+        self.grant(worker, execution, open).await.map(Response::new).map_err(|fault| to_status(&fault))
     }
 
     async fn fetch_file(
@@ -172,19 +172,16 @@ impl Session {
             })
     }
 
-    async fn credentials(&self, spec: &wire::StepSpec) -> Result<wire::Credentials, Fault> {
-        let name = match &spec.aws {
-            Some(aws) if aws.source() == wire::aws_spec::Source::Account => aws.account_name.clone(),
-            _ => return Err(Fault::new(Reason::AttemptNotOpen, "The step does not use an account's credentials.")),
+    async fn grant(&self, worker: WorkerId, execution: ExecutionId, open: Open) -> Result<wire::CredentialGrant, Fault> {
+        let row = self.store.read(move |connection| registry::worker::get(connection, &worker.to_string())).await?;
+        let wanted = self.preparer.wanted(open.deployment, open.step, open.number, row.name).await;
+        let refused = |refusal: Refusal| {
+            Fault::new(Reason::named(&refusal.reason).unwrap_or(Reason::StepRefused), refusal.detail)
         };
-        let seal = self.seal.clone();
-        let keys = self.store.read(move |connection| registry::account::keys(connection, &seal, &name)).await?;
-        Ok(wire::Credentials {
-            access_key_id: keys.access_key_id,
-            secret_access_key: keys.secret_access_key.to_string(),
-            session_token: String::new(),
-            expires_at: 0,
-        })
+        let wanted = wanted.map_err(refused)?.ok_or_else(|| {
+            Fault::new(Reason::AttemptNotOpen, "The step takes nothing from the coordinator to be somebody in AWS.")
+        })?;
+        self.release.release(execution, wanted).await
     }
 
     /// Stores what comes and acknowledges what is durable, batch by batch.

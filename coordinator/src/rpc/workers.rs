@@ -30,9 +30,6 @@ use crate::{
     },
 };
 
-/// 32 labels a worker.
-const LABELS: usize = 32;
-
 /// What the service is made of.
 pub struct Workers {
     /// Rows.
@@ -196,12 +193,11 @@ fn wish_of(request: &InviteWorkerRequest) -> Result<Wish, Fault> {
     if !request.name.is_empty() {
         valid_name("The worker's name", &request.name)?;
     }
-    if request.labels.len() > LABELS {
-        return Err(invalid(format!("The worker has {} labels; at most {LABELS} are allowed.", request.labels.len())));
-    }
-    for (name, value) in &request.labels {
-        valid_name(&format!("The label \"{name}\""), name)?;
-        valid_name(&format!("The value of the label \"{name}\""), value)?;
+    valid_labels("The worker", &request.labels)?;
+    if let Some(label) = request.labels.keys().find(|label| is_reported(label)) {
+        return Err(invalid(format!(
+            "The label \"{label}\" cannot be given: labels that begin with \"aws.\" are what a worker reports of its own AWS identity."
+        )));
     }
     let labels: BTreeMap<_, _> = request.labels.iter().collect();
     let labels =
@@ -226,6 +222,8 @@ fn shown_once(name: &str) -> Fault {
 }
 
 fn to_wire(row: Row, pulse: Pulse) -> wire::Worker {
+    let said = row.identity.unwrap_or_default();
+    let at = |seconds: i64| (seconds > 0).then(|| clock::timestamp(seconds.saturating_mul(1000)));
     wire::Worker {
         id: row.id.to_string(),
         name: row.name,
@@ -242,11 +240,18 @@ fn to_wire(row: Row, pulse: Pulse) -> wire::Worker {
         version: row.version,
         slots: i32::try_from(row.slots).unwrap_or(i32::MAX),
         running: i32::try_from(pulse.running).unwrap_or(i32::MAX),
-        identity: row.identity.map(|identity| wire::WorkerIdentity {
-            account: identity.account,
-            arn: identity.arn,
-            region: identity.region,
-            source: identity.source,
+        identity_problem: said.problem.clone(),
+        identity_problem_reason: said.reason.clone(),
+        imds_isolated: said.isolated,
+        isolation_detail: said.isolation_detail.clone(),
+        identity: (!said.arn.is_empty()).then(|| wire::WorkerIdentity {
+            account: said.account,
+            arn: said.arn,
+            region: said.region,
+            source: said.source,
+            partition: said.partition,
+            obtain_time: at(said.obtained_at),
+            expire_time: at(said.expires_at),
         }),
         certificate_expire_time: Some(clock::timestamp(row.not_after)),
         create_time: Some(clock::timestamp(row.created_at)),

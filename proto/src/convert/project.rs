@@ -269,6 +269,21 @@ fn retries_from_wire(retries: Option<&wire::Retries>) -> Result<Retries, &'stati
     })
 }
 
+/// All of an AWS identity but the one word.
+///
+/// # Errors
+/// The end of a sentence that begins with the step.
+pub fn aws_rest(aws: &wire::Aws) -> Result<Aws, &'static str> {
+    let expect = aws.expect.clone().unwrap_or_default();
+    Ok(Aws {
+        identity: Identity::None,
+        region: aws.region.clone(),
+        expect: Expect { account: expect.account, role: expect.role, region: expect.region },
+        assume: aws.assume_roles.iter().map(assume_role_from_wire).collect::<Result<_, _>>()?,
+        require_isolation: aws.require_isolation,
+    })
+}
+
 fn aws_from_wire(aws: Option<&wire::Aws>) -> Result<Aws, &'static str> {
     use wire::aws::Identity as W;
     let Some(aws) = aws else { return Ok(Aws::default()) };
@@ -280,18 +295,11 @@ fn aws_from_wire(aws: Option<&wire::Aws>) -> Result<Aws, &'static str> {
         Ok(W::WorkerRole) => Identity::WorkerRole,
         Err(_) => return Err("its `aws.identity` is not known to this version"),
     };
-    let expect = aws.expect.clone().unwrap_or_default();
-    let expect = Expect { account: expect.account, role: expect.role, region: expect.region };
-    if identity == Identity::None && expect != Expect::default() {
+    let rest = aws_rest(aws)?;
+    if identity == Identity::None && rest.expect != Expect::default() {
         return Err("it expects an AWS identity, but `aws.identity` is none");
     }
-    Ok(Aws {
-        identity,
-        region: aws.region.clone(),
-        expect,
-        assume: aws.assume_roles.iter().map(assume_role_from_wire).collect::<Result<_, _>>()?,
-        require_isolation: aws.require_isolation,
-    })
+    Ok(Aws { identity, ..rest })
 }
 
 fn assume_role_from_wire(role: &wire::AssumeRole) -> Result<AssumeRole, &'static str> {

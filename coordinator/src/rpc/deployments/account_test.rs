@@ -6,6 +6,7 @@ use coordinator_core::{
     fact::{Output, OutputValue},
     input::Input,
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 use proto::deployment::CallerIdentity;
 use service::task;
 use shared::{
@@ -40,13 +41,33 @@ use crate::{
 /// Name of the one step.
 const STEP: &str = "account test";
 
+/// 8 workers at once: a pool of a hundred is asked in a minute, and AWS is not flooded.
+const ASKED_AT_ONCE: usize = 8;
+
 /// 60 seconds: longer than AWS and a slow network take together.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
 #[tonic::async_trait]
 impl AskWorker for Deployments {
-    async fn ask(&self, caller: &Caller, account: &str, whom: Whom) -> Result<Asked, Fault> {
-        let (pool, only_worker) = self.place(whom).await?;
+    async fn ask(&self, caller: &Caller, account: &str, whom: Whom) -> Result<Vec<Asked>, Fault> {
+        let (pool, workers) = self.place(whom).await?;
+        if workers.is_empty() {
+            // One question that nobody takes says why.
+            return Ok(vec![self.ask_one(caller, account, pool, None).await?]);
+        }
+        let questions = workers.into_iter().map(|worker| self.ask_one(caller, account, pool.clone(), Some(worker)));
+        stream::iter(questions).buffered(ASKED_AT_ONCE).try_collect().await
+    }
+}
+
+impl Deployments {
+    async fn ask_one(
+        &self,
+        caller: &Caller,
+        account: &str,
+        pool: String,
+        only_worker: Option<WorkerId>,
+    ) -> Result<Asked, Fault> {
         let plan = command(caller, step(account, pool), Snapshot { variables: Vec::new(), only_worker })?;
         let id = plan.id;
         // Before it exists: not one of its events is missed.
@@ -58,16 +79,29 @@ impl AskWorker for Deployments {
         question.is_over = true;
         Ok(asked)
     }
-}
 
-impl Deployments {
-    async fn place(&self, whom: Whom) -> Result<(String, Option<WorkerId>), Fault> {
-        self.store
+    /// The pool, and whom of it to ask.
+    async fn place(&self, whom: Whom) -> Result<(String, Vec<WorkerId>), Fault> {
+        let (pool, workers) = self
+            .store
             .read(move |connection| match whom {
-                Whom::Pool(name) => crate::registry::pool::get(connection, &name).map(|pool| (pool.name, None)),
-                Whom::Worker(name) => worker::get(connection, &name).map(|worker| (worker.pool, Some(worker.id))),
+                Whom::Pool(name) => {
+                    let pool = crate::registry::pool::get(connection, &name)?;
+                    let workers = worker::list(connection, Some(&pool.name))?;
+                    let active = workers.into_iter().filter(|worker| worker.state == worker::State::Active);
+                    Ok((pool.name, active.map(|worker| (worker.id, false)).collect::<Vec<_>>()))
+                }
+                Whom::Worker(name) => {
+                    worker::get(connection, &name).map(|worker| (worker.pool, vec![(worker.id, true)]))
+                }
             })
-            .await
+            .await?;
+        // One that was named is asked even if it has to come first.
+        let connected = self.driver.view(move |core, _| {
+            let is_there = |id: WorkerId| core.pulse(id).is_some_and(|pulse| pulse.connected);
+            workers.into_iter().filter(|(id, named)| *named || is_there(*id)).map(|(id, _)| id).collect()
+        });
+        Ok((pool, connected.await?))
     }
 
     async fn await_answer(

@@ -3,10 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use prost::Message;
-use proto::deployment::{self as wire, Deployment, RunCommandRequest, aws, script};
+use proto::{
+    convert::project::aws_rest,
+    deployment::{self as wire, Deployment, RunCommandRequest, aws, script},
+};
 use shared::{
     limits,
-    plan::{Action, Aws, Condition, Expect, Identity, Process, Retries, Script, Shell, Source, Start, Step},
+    plan::{Action, Aws, Condition, Identity, Process, Retries, Script, Shell, Source, Start, Step},
     reason::{Fault, Reason},
 };
 
@@ -115,7 +118,7 @@ fn step(request: RunCommandRequest) -> Result<Step, Fault> {
     Ok(Step {
         requires: request.requires.into_iter().collect(),
         timeout: request.timeout.map_or(Ok(limits::DEFAULT_TIMEOUT), timeout)?,
-        ..plain_step(STEP, pool, request.aws.map_or_else(Aws::default, identity), action)
+        ..plain_step(STEP, pool, request.aws.map_or_else(|| Ok(Aws::default()), identity)?, action)
     })
 }
 
@@ -126,18 +129,14 @@ fn timeout(given: prost_types::Duration) -> Result<Duration, Fault> {
 }
 
 /// Accounts of ad-hoc commands go by their own names: there is no project whose variables could name them.
-fn identity(aws: wire::Aws) -> Aws {
+fn identity(aws: wire::Aws) -> Result<Aws, Fault> {
+    let rest = aws_rest(&aws).map_err(|why| Fault::new(Reason::InvalidArgument, format!("The command: {why}.")))?;
     let identity = match aws.identity() {
         aws::Identity::Account => Identity::NamedAccount(aws.account),
         aws::Identity::WorkerRole => Identity::WorkerRole,
         aws::Identity::None | aws::Identity::Unspecified => Identity::None,
     };
-    let expect = aws.expect.unwrap_or_default();
-    Aws {
-        identity,
-        region: aws.region,
-        expect: Expect { account: expect.account, role: expect.role, region: expect.region },
-    }
+    Ok(Aws { identity, ..rest })
 }
 
 fn content(request: &RunCommandRequest) -> Content {

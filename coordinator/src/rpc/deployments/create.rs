@@ -1,6 +1,6 @@
 //! A project's deployment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proto::deployment::{CreateDeploymentRequest, Deployment};
 use shared::reason::{Fault, Reason};
@@ -89,7 +89,7 @@ impl Deployments {
                 let variables = variable::list(connection, &name)?;
                 let declared =
                     variables.into_iter().map(|variable| declared(&seal, variable)).collect::<Result<_, _>>()?;
-                let pools = pool::list(connection)?.into_iter().map(|pool| pool.name).collect();
+                let pools = pool::list(connection)?.into_iter().map(|pool| (pool.name, pool.requires)).collect();
                 Ok(Ordered { row, declared, pools })
             })
             .await
@@ -100,8 +100,8 @@ impl Deployments {
 struct Ordered {
     row: project::Row,
     declared: Vec<Declared>,
-    /// Names of all pools.
-    pools: BTreeSet<String>,
+    /// All pools, and what each demands of its workers.
+    pools: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 fn declared(seal: &Seal, row: variable::Row) -> Result<Declared, Fault> {

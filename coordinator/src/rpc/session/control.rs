@@ -111,12 +111,7 @@ impl Control {
             // A full queue is closed by the next message that matters.
             let _ = out.try_send(CoordinatorMessage { session_epoch: self.epoch.0, message: Some(ack) });
         }
-        let identity = heartbeat.identity.as_ref().map(|identity| Identity {
-            account: identity.account.clone(),
-            arn: identity.arn.clone(),
-            region: identity.region.clone(),
-            source: identity.source.clone(),
-        });
+        let identity = own_identity(heartbeat);
         let heard = Heard { at: clock::now(), disk_free: heartbeat.disk_free_bytes, identity: identity.clone() };
         if self.session.presence.hear(self.worker, heard) {
             let worker = self.worker;
@@ -143,6 +138,29 @@ impl Control {
         }
         Ok(())
     }
+}
+
+/// What the store keeps of what a worker says of itself; nothing until it has asked AWS, or tried to keep its steps apart.
+fn own_identity(heartbeat: &Heartbeat) -> Option<Identity> {
+    if heartbeat.own_role.is_none() && heartbeat.isolation.is_none() {
+        return None;
+    }
+    let own = heartbeat.own_role.clone().unwrap_or_default();
+    let isolation = heartbeat.isolation.clone();
+    let identity = own.identity.unwrap_or_default();
+    Some(Identity {
+        account: identity.account,
+        arn: identity.arn,
+        region: own.region,
+        source: identity.source,
+        partition: own.partition,
+        obtained_at: own.obtained_at,
+        expires_at: identity.expires_at,
+        reason: own.reason,
+        problem: own.problem,
+        isolated: isolation.as_ref().is_some_and(|isolation| isolation.holds),
+        isolation_detail: isolation.map(|isolation| isolation.detail).unwrap_or_default(),
+    })
 }
 
 /// The session's way out, with what the store says about everything the worker holds.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use coordinator_core::{
     fact::{ExitResult, Output, OutputValue, RunIdentity},
     input::{Held, Hello, Rejection, Said},
+    report::{AwsReport, Report},
 };
 use proto::{
     status::to_status,
@@ -14,6 +15,7 @@ use proto::{
     },
 };
 use shared::{
+    aws::role_of_session,
     id::{AssignSeq, ExecutionId, WorkerId},
     limits,
     outcome::{Outcome, OutcomeKind},
@@ -73,9 +75,19 @@ pub(super) fn said(message: Message) -> Result<Option<Said>, Status> {
             Said::CancelledBeforeStart { execution: execution(&ack.execution_id)? }
         }
         Message::CancelAck(_) => return Ok(None),
-        Message::Heartbeat(heartbeat) => Said::Heartbeat { disk_low: is_low(heartbeat.disk_free_bytes) },
+        Message::Heartbeat(heartbeat) => {
+            Said::Heartbeat { disk_low: is_low(heartbeat.disk_free_bytes), report: report(&heartbeat) }
+        }
         Message::Goodbye(_) => Said::Goodbye,
     }))
+}
+
+fn report(heartbeat: &wire::Heartbeat) -> Report {
+    let aws = heartbeat.own_role.as_ref().map(|own| {
+        let identity = own.identity.clone().unwrap_or_default();
+        AwsReport { role: role_of_session(&identity.arn).into(), account: identity.account, region: own.region.clone() }
+    });
+    Report { aws, isolated: heartbeat.isolation.as_ref().map(|isolation| isolation.holds) }
 }
 
 fn rejection(kind: rejected::Kind) -> Result<Rejection, Status> {

@@ -1,0 +1,157 @@
+//! How somebody becomes who an account says: what it begins with, and the roles on top. Knows nothing of AWS's answers.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+use shared::{
+    aws::RoleArn,
+    limits,
+    reason::{Fault, Reason},
+};
+
+use crate::{
+    registry::account::{self, Kind, Opened, Row},
+    seal::Seal,
+};
+
+/// A way to become somebody in AWS.
+#[derive(Clone)]
+pub struct Recipe {
+    /// What it begins with.
+    pub base: Base,
+    /// Roles on top, each assumed with the credentials of the one before.
+    pub hops: Vec<Hop>,
+    /// Region that the account, or what it stands on, names; may be empty.
+    pub region: String,
+}
+
+/// What a recipe begins with.
+#[derive(Clone)]
+pub enum Base {
+    /// A long-lived key.
+    Key(Box<Opened>),
+    /// A role that takes a token of ours.
+    Token(Box<Row>),
+    /// The worker's own role.
+    WorkerRole,
+}
+
+/// A role to assume.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hop {
+    /// ARN of the role.
+    pub role_arn: String,
+    /// Name of the session; empty for one that says what it is for.
+    pub session_name: String,
+    /// What the role demands; empty for none.
+    pub external_id: String,
+    /// How long the session lasts.
+    pub duration: Duration,
+    /// Session policy, JSON; empty for none.
+    pub policy: String,
+    /// Whether the session carries tags and a source identity.
+    pub session_tags: bool,
+}
+
+impl Recipe {
+    /// The worker's own role, and nothing on top.
+    #[must_use]
+    pub fn worker_role() -> Self {
+        Self { base: Base::WorkerRole, hops: Vec::new(), region: String::new() }
+    }
+
+    /// What an account means, down to where it begins.
+    ///
+    /// # Errors
+    /// [`Reason::AccountNotFound`] for it or one that it stands on, [`Reason::AccountCycle`]; those of the seal and the store.
+    pub fn read(connection: &Connection, seal: &Seal, name: &str) -> Result<Self, Fault> {
+        let mut chain: Vec<String> = Vec::new();
+        let (mut hops, mut region) = (Vec::new(), String::new());
+        let mut next = name.to_owned();
+        let base = loop {
+            if chain.contains(&next) || chain.len() > limits::ASSUMED_ROLES {
+                chain.push(next);
+                return Err(cycle(&chain));
+            }
+            let opened = account::open(connection, seal, &next)?;
+            chain.push(next);
+            if region.is_empty() {
+                region.clone_from(&opened.row.region);
+            }
+            if opened.row.kind != Kind::AwsOidc && !opened.row.role_arn.is_empty() {
+                hops.push(Hop::of_account(&opened.row));
+            }
+            match opened.row.kind {
+                Kind::Aws => break Base::Key(Box::new(opened)),
+                Kind::AwsOidc => break Base::Token(Box::new(opened.row)),
+                Kind::AwsRole if opened.row.base_account.is_empty() => break Base::WorkerRole,
+                Kind::AwsRole => next = opened.row.base_account,
+            }
+        };
+        hops.reverse();
+        Ok(Self { base, hops, region })
+    }
+
+    /// The same, with further roles on top.
+    #[must_use]
+    pub fn on_top(mut self, hops: Vec<Hop>) -> Self {
+        self.hops.extend(hops);
+        self
+    }
+
+    /// The role that it ends with, where that is known beforehand: not for a key's own user or a worker's own role.
+    #[must_use]
+    pub fn role(&self) -> Option<RoleArn> {
+        let last = self.hops.last().map(|hop| hop.role_arn.as_str());
+        let arn = match (&self.base, last) {
+            (_, Some(arn)) => arn,
+            (Base::Token(row), None) => &row.role_arn,
+            (Base::Key(_) | Base::WorkerRole, None) => return None,
+        };
+        arn.parse().ok()
+    }
+
+    /// ARNs of all roles, in order.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        let first = match &self.base {
+            Base::Token(row) => Some(row.role_arn.as_str()),
+            Base::Key(_) | Base::WorkerRole => None,
+        };
+        first.into_iter().chain(self.hops.iter().map(|hop| hop.role_arn.as_str()))
+    }
+
+    /// How long the session of a hop may last: AWS ends one that a role's session asked for after an hour.
+    #[must_use]
+    pub fn duration_of(&self, hop: usize) -> Duration {
+        let wanted = self.hops.get(hop).map_or(limits::SESSION, |hop| hop.duration);
+        let by_key = hop == 0 && matches!(self.base, Base::Key(_));
+        if by_key { wanted } else { wanted.min(limits::CHAINED_SESSION) }
+    }
+}
+
+impl Hop {
+    /// The role that an account is.
+    #[must_use]
+    pub fn of_account(row: &Row) -> Self {
+        Self {
+            role_arn: row.role_arn.clone(),
+            session_name: String::new(),
+            external_id: row.external_id.clone(),
+            duration: row.session_duration(),
+            policy: String::new(),
+            session_tags: row.session_tags,
+        }
+    }
+}
+
+fn cycle(chain: &[String]) -> Fault {
+    let names: Vec<String> = chain.iter().map(|name| format!("\"{name}\"")).collect();
+    Fault::new(
+        Reason::AccountCycle,
+        format!(
+            "Accounts stand on one another without an end, or on more than {} others: {}. Make one of them anew on another base.",
+            limits::ASSUMED_ROLES,
+            names.join(" on ")
+        ),
+    )
+}

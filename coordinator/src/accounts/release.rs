@@ -1,0 +1,119 @@
+//! Hands credentials to an attempt that is open on the worker that asks, and writes down that it did.
+
+use proto::worker::{CredentialGrant, credential_grant::Base as WireBase};
+use shared::{aws::RoleArn, id::ExecutionId, reason::Fault};
+
+use super::{
+    minter::{Minted, Minter},
+    purpose::Purpose,
+    recipe::{Base, Hop, Recipe},
+};
+use crate::{
+    audit::{self, Entry},
+    clock,
+    issuer::Subject,
+    seal::Seal,
+    store::Store,
+};
+
+/// Who may become whom, for one attempt.
+#[derive(Clone)]
+pub struct Wanted {
+    /// The account; none for the worker's own role with roles on top.
+    pub account: Option<String>,
+    /// Roles that the step assumes on top.
+    pub assume: Vec<Hop>,
+    /// Region of the step; empty where only the worker knows it.
+    pub region: String,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// For whom a token speaks, if the account needs one.
+    pub subject: Subject,
+}
+
+/// Releases credentials.
+#[derive(Clone)]
+pub struct Release {
+    /// Rows.
+    pub store: Store,
+    /// Opens accounts' secrets.
+    pub seal: Seal,
+    /// Makes sessions.
+    pub minter: Minter,
+}
+
+impl Release {
+    /// What the attempt gets now, after that is in the audit log. A refusal is there too.
+    ///
+    /// # Errors
+    /// Those of [`Recipe::read`], [`Minter::grant`] and the store.
+    pub async fn release(&self, execution: ExecutionId, wanted: Wanted) -> Result<CredentialGrant, Fault> {
+        let minted = self.mint(&wanted).await;
+        let entry = entry(execution, &wanted, minted.as_ref());
+        self.store.write(move |connection| audit::record(connection, clock::now(), &entry)).await?;
+        minted.map(|minted| minted.grant)
+    }
+
+    async fn mint(&self, wanted: &Wanted) -> Result<Minted, Fault> {
+        let recipe = match wanted.account.clone() {
+            None => Recipe::worker_role(),
+            Some(name) => {
+                let seal = self.seal.clone();
+                self.store.read(move |connection| Recipe::read(connection, &seal, &name)).await?
+            }
+        };
+        let recipe = recipe.on_top(wanted.assume.clone());
+        let region = if wanted.region.is_empty() { &recipe.region } else { &wanted.region };
+        let whom = whom(wanted);
+        let mut minted =
+            self.minter.grant(&whom, &recipe, &wanted.purpose, wanted.subject.clone(), region).await?;
+        minted.grant.source = source(wanted, &recipe, &minted.grant);
+        Ok(minted)
+    }
+}
+
+fn whom(wanted: &Wanted) -> String {
+    wanted.account.as_ref().map_or_else(|| "worker-role".to_owned(), |name| format!("account \"{name}\""))
+}
+
+/// What the log calls it: `account shop`, and the roles that the step has on top if they were assumed here.
+fn source(wanted: &Wanted, recipe: &Recipe, grant: &CredentialGrant) -> String {
+    let Some(account) = &wanted.account else { return String::new() };
+    let mut source = format!("account {account}");
+    if matches!(grant.base, Some(WireBase::Credentials(_))) && matches!(recipe.base, Base::Key(_)) {
+        for hop in &wanted.assume {
+            source.push_str(&format!(" > role {}", role_name(&hop.role_arn)));
+        }
+    }
+    source
+}
+
+fn role_name(arn: &str) -> String {
+    arn.parse::<RoleArn>().map_or_else(|_| arn.to_owned(), |arn| arn.name)
+}
+
+fn entry(execution: ExecutionId, wanted: &Wanted, minted: Result<&Minted, &Fault>) -> Entry {
+    let Purpose { deployment, step, attempt, worker, started_by, .. } = &wanted.purpose;
+    let of = format!("attempt {attempt} of step \"{step}\" of deployment {deployment}, started by {started_by}");
+    let (refusal, detail) = match minted {
+        Ok(minted) => (None, format!("To {of} ({execution}): {}.", what(minted))),
+        Err(fault) => (Some(fault.reason), format!("Not to {of} ({execution}): {fault}")),
+    };
+    Entry {
+        actor: format!("worker {worker}"),
+        address: String::new(),
+        action: "credentials.release",
+        target: wanted.account.clone().unwrap_or_else(|| "worker-role".into()),
+        refusal,
+        detail,
+    }
+}
+
+fn what(minted: &Minted) -> String {
+    let until = minted.until.and_then(|at| jiff::Timestamp::from_second(at).ok());
+    match (minted.sessions.is_empty(), until) {
+        (true, _) => "the access key itself".into(),
+        (false, Some(until)) => format!("session {}, until {until}", minted.sessions.join(" > ")),
+        (false, None) => format!("session {}, made by the worker", minted.sessions.join(" > ")),
+    }
+}
