@@ -15,6 +15,8 @@ use shared::reason::Reason;
 use tokio::runtime;
 
 mod admin_token;
+mod oidc;
+mod place;
 
 /// Hands deployment steps to workers on other hosts, each under the right AWS identity.
 #[derive(Parser)]
@@ -44,6 +46,11 @@ enum Command {
         #[command(subcommand)]
         command: admin_token::AdminToken,
     },
+    /// Rotate the keys that sign tokens for AWS, on the coordinator's own host
+    Oidc {
+        #[command(subcommand)]
+        command: oidc::Oidc,
+    },
     /// Say what a reason code means
     Explain {
         /// E.g. JOIN_REFUSED; all of them when left out
@@ -58,6 +65,7 @@ impl Program {
             Command::Serve { settings, print_config: false } => serve(Config::resolve(settings)?),
             Command::Init { settings } => init(&Config::resolve(settings)?),
             Command::AdminToken { command } => command.run(),
+            Command::Oidc { command } => command.run(),
             Command::Explain { reason } => explain(reason.as_deref()),
         }
     }
@@ -92,6 +100,7 @@ async fn serve_until_asked(config: Config) -> Result<(), Exit> {
         admin,
         join = running.urls.join.first(),
         worker = running.urls.worker.first(),
+        oidc = running.oidc.map(tracing::field::display),
         "serving"
     );
     complain(&format!(
@@ -100,6 +109,9 @@ async fn serve_until_asked(config: Config) -> Result<(), Exit> {
         data_dir.join(ADMIN_TOKEN).display(),
         data_dir.join(CA).display()
     ));
+    if let (Some(url), Some(address)) = (running.issuer.url(), running.oidc) {
+        complain(&format!("Issuer for AWS:  {url}; its documents are served on http://{address}{}", url.path()));
+    }
     running.ended().await;
     tracing::info!("stopped");
     Ok(())

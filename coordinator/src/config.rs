@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::{enrolment::Urls, exit::Exit};
+use crate::{enrolment::Urls, exit::Exit, issuer::IssuerUrl};
 
 /// What can be set; absent means that another layer or the default decides. The TOML file has the same keys, with `_`.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -40,6 +40,12 @@ pub struct Settings {
     /// Where AWS is asked instead of AWS itself
     #[arg(long, value_name = "URL", env = "LONGSHORE_AWS_ENDPOINT_URL")]
     pub aws_endpoint_url: Option<String>,
+    /// Public https:// URL under which AWS fetches what verifies this coordinator's tokens; without it there are none
+    #[arg(long, value_name = "URL", env = "LONGSHORE_OIDC_ISSUER")]
+    pub oidc_issuer: Option<String>,
+    /// Where that is served, as plain HTTP for what terminates TLS before it [default: 127.0.0.1:7304]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "LONGSHORE_OIDC_LISTEN")]
+    pub oidc_listen: Option<SocketAddr>,
     /// How log lines look [default: text]
     #[arg(long, value_name = "text|json", env = "LONGSHORE_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -74,6 +80,11 @@ pub struct Config {
     /// Where AWS is asked instead of AWS itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_endpoint_url: Option<String>,
+    /// Under which URL AWS finds it as an issuer of tokens; it issues none without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oidc_issuer: Option<IssuerUrl>,
+    /// Where what verifies these tokens is served.
+    pub oidc_listen: SocketAddr,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -103,6 +114,11 @@ impl Config {
             worker_listen: listen(flags.worker_listen, file.worker_listen, 7302),
             public_address,
             aws_endpoint_url: flags.aws_endpoint_url.or(file.aws_endpoint_url),
+            oidc_issuer: flags.oidc_issuer.or(file.oidc_issuer).map(|url| issuer(&url)).transpose()?,
+            oidc_listen: flags
+                .oidc_listen
+                .or(file.oidc_listen)
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7304))),
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             data_dir,
         };
@@ -157,11 +173,14 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), Exit> {
-        let ports = [
+        let mut ports = vec![
             ("--admin-listen", self.admin_listen),
             ("--join-listen", self.join_listen),
             ("--worker-listen", self.worker_listen),
         ];
+        if self.oidc_issuer.is_some() {
+            ports.push(("--oidc-listen", self.oidc_listen));
+        }
         for (at, (flag, address)) in ports.iter().enumerate() {
             let same = ports[..at].iter().find(|(_, other)| address.port() != 0 && other == address);
             if let Some((other, _)) = same {
@@ -193,6 +212,10 @@ fn read(path: &Path) -> Result<Settings, Exit> {
     toml::from_str(&text).map_err(|error| {
         Exit::usage(format!("The configuration file {} is wrong: {}", path.display(), error.to_string().trim()))
     })
+}
+
+fn issuer(url: &str) -> Result<IssuerUrl, Exit> {
+    url.parse().map_err(|why| Exit::usage(format!("--oidc-issuer is \"{url}\": {why}.")))
 }
 
 fn is_host(name: &str) -> bool {
@@ -240,10 +263,28 @@ mod tests {
             ("admin_listen = \"0.0.0.0:7301\"", "--join-listen are both"),
             ("public_address = [\"https://host\"]", "--public-address"),
             ("aws_endpoint_url = \"localhost\"", "--aws-endpoint-url"),
+            (
+                "oidc_issuer = \"https://deploy.example.com/\"",
+                "--oidc-issuer is \"https://deploy.example.com/\": it must not end",
+            ),
+            (
+                "oidc_issuer = \"https://deploy.example.com\"\noidc_listen = \"0.0.0.0:7300\"",
+                "--admin-listen and --oidc-listen are both",
+            ),
         ] {
             let exit = Config::resolve(settings(toml)).expect_err(toml);
             assert!(exit.code == 64 && exit.sentence.contains(part), "{toml}: {exit}");
         }
+    }
+
+    #[test]
+    fn an_issuer_is_off_unless_it_has_a_url_and_is_then_served_on_loopback() {
+        let config = Config::resolve(settings("oidc_listen = \"0.0.0.0:7300\"")).expect("its port is not opened");
+        assert_eq!(config.oidc_issuer, None);
+        let config = Config::resolve(settings("oidc_issuer = \"https://deploy.example.com/oidc\"")).expect("valid");
+        assert_eq!(config.oidc_issuer.as_ref().map(IssuerUrl::path), Some("/oidc"));
+        assert_eq!(config.oidc_listen.to_string(), "127.0.0.1:7304");
+        assert!(config.print().expect("TOML").contains("oidc_issuer = \"https://deploy.example.com/oidc\""));
     }
 
     #[test]

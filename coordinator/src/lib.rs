@@ -1,7 +1,7 @@
 //! The coordinator's shell: listeners, trust, storage and the composition of it all. What happens next is decided in
 //! `coordinator-core`.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use coordinator_core::Patience;
 use proto::{
@@ -32,6 +32,7 @@ use crate::{
     exit::Exit,
     files::Files,
     fleet::LiveFleet,
+    issuer::Issuer,
     listener::Admission,
     log_store::LogStore,
     prepare::Preparer,
@@ -57,6 +58,7 @@ pub mod enrolment;
 pub mod exit;
 pub mod files;
 pub mod fleet;
+pub mod issuer;
 pub mod listener;
 pub mod log_store;
 pub mod pki;
@@ -81,6 +83,10 @@ pub struct Running {
     pub admin_urls: Vec<String>,
     /// Where hosts join and workers connect to.
     pub urls: enrolment::Urls,
+    /// Makes tokens for AWS, if it was configured to.
+    pub issuer: Issuer,
+    /// Where what verifies these tokens is served.
+    pub oidc: Option<SocketAddr>,
     servers: Vec<JoinHandle<()>>,
     shutdown: Shutdown,
     // Held until everything else has ended.
@@ -99,6 +105,7 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
     let (join_address, worker_address) = (server::address(&bound.join)?, server::address(&bound.worker)?);
     let admin_urls = config.urls_of(server::address(&bound.admin)?);
     let urls = config.urls(join_address, worker_address);
+    let oidc = bound.oidc.as_ref().map(server::address).transpose()?;
 
     // Trust
     let standings = Standings::load(&vault.store).await?;
@@ -112,6 +119,10 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
     let enrolment = Arc::new(Enrolment::new(Arc::clone(&trust), Arc::clone(&vault.pki), urls.clone()));
     let certificate = Certificate::keep(Arc::clone(&vault.pki), config.certificate_names(), shutdown.clone())?;
     let files = Files::new(config.data_dir.join("files"));
+    let issuer = match &config.oidc_issuer {
+        Some(url) => Issuer::open(url.clone(), vault.store.clone(), vault.seal.clone(), clock::now()).await?,
+        None => Issuer::disabled(),
+    };
 
     // The brain and its hands
     let (store, seal) = (vault.store.clone(), vault.seal.clone());
@@ -179,12 +190,15 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
     let worker_authority = tls::roots([vault.pki.worker_authority().clone()])
         .map_err(|error| Exit::software(format!("The worker authority cannot be used: {error}")))?;
     let doors = server::Doors { certificate, trust, shutdown: shutdown.clone() };
-    let servers = vec![
+    let mut servers = vec![
         doors.open(Listener::Admin, bound.admin, admin_routes, anyone.clone(), None)?,
         doors.open(Listener::Join, bound.join, join_routes, anyone, None)?,
         doors.open(Listener::Worker, bound.worker, worker_routes, only_workers, Some(worker_authority))?,
     ];
-    Ok(Running { admin_urls, urls, servers, shutdown, _data_dir: data_dir })
+    if let Some(listener) = bound.oidc {
+        servers.extend(issuer.start(listener, &shutdown));
+    }
+    Ok(Running { admin_urls, urls, issuer, oidc, servers, shutdown, _data_dir: data_dir })
 }
 
 impl Running {

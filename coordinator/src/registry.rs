@@ -5,6 +5,7 @@ pub mod account;
 pub mod authority;
 pub mod environment;
 pub mod invitation;
+pub mod oidc_key;
 pub mod pool;
 pub mod project;
 pub mod request_id;

@@ -1,4 +1,4 @@
-//! The three listeners, bound and served.
+//! The listeners, bound and, but for the one of the issuer, served.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -36,10 +36,12 @@ pub struct Bound {
     pub join: TcpListener,
     /// For workers.
     pub worker: TcpListener,
+    /// For AWS, if this coordinator issues tokens.
+    pub oidc: Option<TcpListener>,
 }
 
 impl Bound {
-    /// Binds all three.
+    /// Binds all of them.
     ///
     /// # Errors
     /// Exit 64 naming port and flag when one is taken or not ours to bind.
@@ -48,6 +50,10 @@ impl Bound {
             admin: bind("--admin-listen", config.admin_listen).await?,
             join: bind("--join-listen", config.join_listen).await?,
             worker: bind("--worker-listen", config.worker_listen).await?,
+            oidc: match config.oidc_issuer {
+                Some(_) => Some(bind("--oidc-listen", config.oidc_listen).await?),
+                None => None,
+            },
         })
     }
 }

@@ -1,21 +1,18 @@
 //! API tokens, on the data folder itself: works while the coordinator runs, and when nobody can log in any more.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 use coordinator::{
     audit, clock,
-    config::{Config, Settings},
     exit::Exit,
     registry::token::{self, Row},
-    seal::Seal,
-    store::{FILE, Store},
     token::Role,
-    vault::{make_token, on_host, store_id},
+    vault::{make_token, on_host},
 };
 use shared::{limits, plan::check_name};
 
-use super::say;
+use super::{place::Place, say};
 
 #[derive(Subcommand)]
 pub(super) enum AdminToken {
@@ -46,17 +43,6 @@ pub(super) enum AdminToken {
     },
 }
 
-/// Where the data folder is.
-#[derive(Args)]
-pub(super) struct Place {
-    /// Folder for everything the coordinator keeps [default: ./longshore-data]
-    #[arg(long, value_name = "DIR", env = "LONGSHORE_DATA_DIR")]
-    data_dir: Option<PathBuf>,
-    /// File of the master key [default: master.key in the data folder]
-    #[arg(long, value_name = "FILE", env = "LONGSHORE_MASTER_KEY_FILE")]
-    master_key_file: Option<PathBuf>,
-}
-
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum RoleName {
     Viewer,
@@ -74,29 +60,9 @@ impl AdminToken {
     }
 }
 
-impl Place {
-    fn config(&self) -> Result<Config, Exit> {
-        let (data_dir, master_key_file) = (self.data_dir.clone(), self.master_key_file.clone());
-        Config::resolve(Settings { data_dir, master_key_file, ..Settings::default() })
-    }
-
-    /// The store of a data folder that is there: a mistyped folder must not become a new, empty one.
-    fn store(&self) -> Result<(Store, Config), Exit> {
-        let config = self.config()?;
-        if !config.data_dir.join(FILE).exists() {
-            return Err(Exit::data_folder(format!(
-                "{} is not a coordinator's data folder: name it with --data-dir, or make one with `longshore-coordinator init`.",
-                config.data_dir.display()
-            )));
-        }
-        Ok((Store::open(&config.data_dir)?, config))
-    }
-}
-
 fn create(name: String, role: Role, ttl: Option<Duration>, place: &Place) -> Result<(), Exit> {
     check_name(&name, limits::NAME_CHARS).map_err(|why| Exit::usage(format!("The token's name {why}.")))?;
-    let (store, config) = place.store()?;
-    let seal = Seal::read(&config.master_key_file, &store_id(&store)?)?;
+    let (store, seal) = place.store_and_seal()?;
     let token = store.write_blocking(move |connection| {
         let at = clock::now();
         let expires_at = ttl.map(|ttl| at.saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)));
@@ -106,7 +72,7 @@ fn create(name: String, role: Role, ttl: Option<Duration>, place: &Place) -> Res
 }
 
 fn list(place: &Place) -> Result<(), Exit> {
-    let (store, _) = place.store()?;
+    let store = place.store()?;
     let now = clock::now();
     for row in store.read_blocking(token::list)? {
         say(&line(&row, now))?;
@@ -115,7 +81,7 @@ fn list(place: &Place) -> Result<(), Exit> {
 }
 
 fn revoke(name: String, place: &Place) -> Result<(), Exit> {
-    let (store, _) = place.store()?;
+    let store = place.store()?;
     Ok(store.write_blocking(move |connection| {
         let at = clock::now();
         token::revoke(connection, &name, at)?;

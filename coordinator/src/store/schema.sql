@@ -1,6 +1,6 @@
--- The coordinator's store, version 1. Times are milliseconds since 1970 by the coordinator's clock: for people only, no decision
--- reads them except the expiry of tokens, invitations and certificates. BIGINT, TEXT and BLOB only, so that one text serves
--- SQLite and PostgreSQL.
+-- The coordinator's store, version 1; migrations/ has what came later. Times are milliseconds since 1970 by the coordinator's
+-- clock: for people only, no decision reads them except the expiry of tokens, invitations and certificates, and the rotation of
+-- keys. BIGINT, TEXT and BLOB only, so that one text serves SQLite and PostgreSQL.
 
 CREATE TABLE store_meta (
   one            BIGINT PRIMARY KEY CHECK (one = 1),

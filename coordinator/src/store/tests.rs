@@ -194,7 +194,43 @@ fn a_store_of_a_newer_program_is_refused_with_both_versions() {
     drop(store);
     let fault = Store::open(dir.path()).map(drop).expect_err("too new");
     assert_eq!(fault.reason, Reason::StoreTooNew);
-    assert!(fault.sentence.contains("has version 7") && fault.sentence.contains("up to 1"), "{fault}");
+    assert!(fault.sentence.contains("has version 7") && fault.sentence.contains("up to 2"), "{fault}");
+}
+
+#[test]
+fn a_store_of_version_1_becomes_what_a_new_one_is_and_keeps_its_rows() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let old = Connection::open(dir.path().join(FILE)).expect("a file");
+    old.execute_batch(include_str!("schema.sql")).expect("version 1");
+    old.execute_batch(
+        "INSERT INTO store_meta (one, store_id, schema_version, created_at) VALUES (1, 'old', 1, 0);
+         INSERT INTO pool (name, description, created_at) VALUES ('kept', '', 0);",
+    )
+    .expect("rows");
+    drop(old);
+    let upgraded = Store::open(dir.path()).expect("upgraded");
+    let (_dir, new) = open();
+    assert_eq!(schema(&upgraded), schema(&new));
+    let meta = |connection: &Connection| {
+        connection
+            .query_row("SELECT store_id, schema_version, (SELECT name FROM pool) FROM store_meta", [], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+            })
+            .stored("reading")
+    };
+    assert_eq!(upgraded.read_blocking(meta).expect("its rows"), ("old".into(), 2, "kept".into()));
+}
+
+/// Everything the store consists of: columns, indexes, triggers.
+fn schema(store: &Store) -> Vec<(String, Option<String>)> {
+    store
+        .read_blocking(|connection| {
+            connection
+                .prepare("SELECT name, sql FROM sqlite_schema ORDER BY type, name")
+                .and_then(|mut query| query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+                .stored("reading the schema")
+        })
+        .expect("a schema")
 }
 
 #[test]
