@@ -126,6 +126,16 @@ impl Config {
         Ok(config)
     }
 
+    /// How AWS is reached.
+    #[must_use]
+    pub fn aws(&self) -> aws::Settings {
+        aws::Settings {
+            endpoint_url: self.aws_endpoint_url.clone(),
+            host: "the coordinator's host",
+            ..aws::Settings::default()
+        }
+    }
+
     /// As TOML.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use aws::Aws;
 use coordinator_core::Patience;
 use proto::{
     DESCRIPTORS,
@@ -21,9 +22,9 @@ use tonic::service::Routes;
 use tonic_health::pb::health_server::{Health, HealthServer};
 
 use crate::{
+    accounts::{Minter, Release},
     audit::Refusals,
     authorization::{Listener, Trust},
-    aws::Sts,
     config::Config,
     data_dir::DataDir,
     drain::Drain,
@@ -46,9 +47,9 @@ use crate::{
     vault::Vault,
 };
 
+pub mod accounts;
 pub mod audit;
 pub mod authorization;
-pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
@@ -124,6 +125,8 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
         None => Issuer::disabled(),
     };
 
+    let minter = Minter { aws: Aws::new(&config.aws())?, issuer: issuer.clone() };
+
     // The brain and its hands
     let (store, seal) = (vault.store.clone(), vault.seal.clone());
     let routes = driver::routes::Routes::default();
@@ -146,16 +149,14 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
     let deployments =
         Deployments::new(store.clone(), seal.clone(), preparer.clone(), driver.clone(), logs.clone(), shutdown.clone());
     let coordinator = Coordinator { trust: Arc::clone(&trust), store_id: Arc::clone(&vault.store_id) };
-    let accounts = Accounts {
-        trust: Arc::clone(&trust),
-        sts: Sts::new(config.aws_endpoint_url),
-        workers: Arc::new(deployments.clone()),
-    };
+    let accounts =
+        Accounts { trust: Arc::clone(&trust), minter: minter.clone(), workers: Arc::new(deployments.clone()) };
     let environments = Environments { trust: Arc::clone(&trust) };
     let pools = Pools { trust: Arc::clone(&trust), fleet: Arc::clone(&fleet) };
     let workers = Workers { trust: Arc::clone(&trust), enrolment: Arc::clone(&enrolment), fleet: Arc::clone(&fleet) };
     let projects = Projects { trust: Arc::clone(&trust), files: files.clone() };
     let join = Join { enrolment: Arc::clone(&enrolment), fleet };
+    let release = Release { store: store.clone(), seal, minter };
     let session = Session {
         driver,
         store,
@@ -164,7 +165,7 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
         preparer,
         presence,
         enrolment,
-        seal,
+        release,
         files,
         store_id: Arc::clone(&vault.store_id),
         shutdown: shutdown.clone(),

@@ -177,7 +177,8 @@ impl Minter {
 fn assumptions(recipe: &Recipe, purpose: &Purpose, mut told: bool) -> Vec<Assumption> {
     let mut assumptions = Vec::new();
     for (index, hop) in recipe.hops.iter().enumerate() {
-        let tells = hop.session_tags && !std::mem::replace(&mut told, told || hop.session_tags);
+        let tells = hop.session_tags && !told;
+        told |= tells;
         assumptions.push(assumption(hop, purpose, recipe.duration_of(index), tells));
     }
     assumptions

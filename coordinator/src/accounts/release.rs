@@ -65,8 +65,7 @@ impl Release {
         let recipe = recipe.on_top(wanted.assume.clone());
         let region = if wanted.region.is_empty() { &recipe.region } else { &wanted.region };
         let whom = whom(wanted);
-        let mut minted =
-            self.minter.grant(&whom, &recipe, &wanted.purpose, wanted.subject.clone(), region).await?;
+        let mut minted = self.minter.grant(&whom, &recipe, &wanted.purpose, wanted.subject.clone(), region).await?;
         minted.grant.source = source(wanted, &recipe, &minted.grant);
         Ok(minted)
     }

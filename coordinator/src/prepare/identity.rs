@@ -130,7 +130,10 @@ fn region(ready: &Ready, recipe: &Recipe) -> Result<String, Refusal> {
 fn hop(ready: &Ready, role: &AssumeRole) -> Result<Hop, Refusal> {
     let texts = ready.texts();
     let refuse = |what: &str, why: String| {
-        texts.refuse(Reason::InvalidArgument, &format!("its `assume_role.{what}` came out as what AWS does not take: it {why}."))
+        texts.refuse(
+            Reason::InvalidArgument,
+            &format!("its `assume_role.{what}` came out as what AWS does not take: it {why}."),
+        )
     };
     let hop = Hop {
         role_arn: texts.public("role to assume", &role.role_arn)?,
@@ -189,9 +192,8 @@ fn ensure_expected(ready: &Ready, recipe: &Recipe, region: &str, expect: &Expect
     ];
     for (what, expected, is) in known {
         if let Some(is) = is.filter(|is| !expected.is_empty() && is != expected) {
-            let fault = format!(
-                "it expects the {what} {expected}, and would run with the {what} {is}. Nothing was started."
-            );
+            let fault =
+                format!("it expects the {what} {expected}, and would run with the {what} {is}. Nothing was started.");
             return Err(ready.texts().refuse(Reason::ExpectationNotMet, &fault));
         }
     }

@@ -139,7 +139,8 @@ fn script_variables(ready: &Ready, source: &str) -> Result<Vec<SpecVariable>, Re
 fn own_secret_key(ready: &Ready, source: &str) -> Option<String> {
     let Identity::Account(variable) = &ready.step().aws.identity else { return None };
     let name = identity::variable_name(variable);
-    let account = ready.plan.snapshot.find(name).and_then(|variable| ready.around.accounts.get(variable.value.trim()))?;
+    let account =
+        ready.plan.snapshot.find(name).and_then(|variable| ready.around.accounts.get(variable.value.trim()))?;
     let is_read = source.contains(&SECRET_KEY.to_lowercase());
     let is_handed_out = is_read || account.opened.row.delivery == Delivery::Raw;
     is_handed_out.then(|| format!("{name}{SECRET_KEY}").to_lowercase())

@@ -52,12 +52,7 @@ impl Surroundings {
     }
 }
 
-fn accounts(
-    connection: &Connection,
-    seal: &Seal,
-    plan: &Plan,
-    step: usize,
-) -> Result<BTreeMap<String, Known>, Fault> {
+fn accounts(connection: &Connection, seal: &Seal, plan: &Plan, step: usize) -> Result<BTreeMap<String, Known>, Fault> {
     let of_variables = plan.snapshot.variables.iter().filter(|variable| variable.kind == VariableKind::AwsAccount);
     let mut names: BTreeSet<&str> = of_variables.map(|variable| variable.value.trim()).collect();
     if let Identity::NamedAccount(name) = &plan.process.steps[step].aws.identity {

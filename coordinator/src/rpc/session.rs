@@ -23,9 +23,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use self::control::Control;
 use crate::{
-    accounts::Release,
-    authorization::Caller, drain::Drain, driver::Driver, enrolment::Enrolment, files::Files, log_store::LogStore,
-    prepare::Preparer, presence::Presence, registry, store::Store,
+    accounts::Release, authorization::Caller, drain::Drain, driver::Driver, enrolment::Enrolment, files::Files,
+    log_store::LogStore, prepare::Preparer, presence::Presence, registry, store::Store,
 };
 
 mod control;
@@ -172,7 +171,12 @@ impl Session {
             })
     }
 
-    async fn grant(&self, worker: WorkerId, execution: ExecutionId, open: Open) -> Result<wire::CredentialGrant, Fault> {
+    async fn grant(
+        &self,
+        worker: WorkerId,
+        execution: ExecutionId,
+        open: Open,
+    ) -> Result<wire::CredentialGrant, Fault> {
         let row = self.store.read(move |connection| registry::worker::get(connection, &worker.to_string())).await?;
         let wanted = self.preparer.wanted(open.deployment, open.step, open.number, row.name).await;
         let refused = |refusal: Refusal| {

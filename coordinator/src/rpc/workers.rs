@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use coordinator_core::report::is_reported;
 use proto::deployment::{
     self as wire, DeleteWorkerRequest, DeleteWorkerResponse, DisableWorkerRequest, DrainWorkerRequest,
     GetWorkerRequest, InviteWorkerRequest, InviteWorkerResponse, ListWorkersRequest, ListWorkersResponse,
@@ -16,7 +17,7 @@ use tonic::{Request, Response, Status};
 use super::{
     answer,
     fleet::{Fleet, Pulse},
-    open, valid_name,
+    open, valid_labels, valid_name,
 };
 use crate::{
     audit,

@@ -9,7 +9,11 @@ use uuid::Uuid;
 use super::connection::unavailable;
 
 /// What makes version n+1 out of version n, in order; a new store goes through all of them. One that was released is never edited.
-const MIGRATIONS: [&[&str]; 2] = [&[include_str!("schema.sql")], &[include_str!("migrations/2-oidc-key.sql")]];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema.sql"),
+    include_str!("migrations/2-oidc-key.sql"),
+    include_str!("migrations/3-accounts-and-pools.sql"),
+];
 
 /// The version this program writes.
 const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -38,7 +42,7 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
 
 fn apply(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    for migration in MIGRATIONS.iter().skip(found as usize).copied().flatten() {
+    for migration in MIGRATIONS.iter().skip(found as usize) {
         transaction.execute_batch(migration)?;
     }
     if found == 0 {

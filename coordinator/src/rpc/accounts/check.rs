@@ -55,7 +55,8 @@ pub(super) fn new_account(request: &CreateAccountRequest, kind: Kind) -> Result<
     }
     if has_role && delivery(request.delivery()) == Delivery::Raw {
         return Err(invalid(
-            "The account has a role, and `delivery` raw would hand out the key without it: leave out one of them.".into(),
+            "The account has a role, and `delivery` raw would hand out the key without it: leave out one of them."
+                .into(),
         ));
     }
     valid_external_id(&request.external_id)?;
@@ -75,7 +76,11 @@ pub(super) fn update(request: &UpdateAccountRequest, row: &Row) -> Result<(), Fa
     match &request.role_arn {
         Some(arn) if !arn.is_empty() => valid_role(arn, region)?,
         Some(_) if row.kind != Kind::Aws => {
-            return Err(invalid(format!("The account \"{}\" is of kind {}, which has a role.", row.name, row.kind.name())));
+            return Err(invalid(format!(
+                "The account \"{}\" is of kind {}, which has a role.",
+                row.name,
+                row.kind.name()
+            )));
         }
         Some(_) => {}
         None if !row.role_arn.is_empty() => valid_role(&row.role_arn, region)?,
@@ -86,7 +91,8 @@ pub(super) fn update(request: &UpdateAccountRequest, row: &Row) -> Result<(), Fa
     let delivers = request.delivery.map_or(row.delivery, |_| delivery(request.delivery()));
     if has_role && delivers == Delivery::Raw {
         return Err(invalid(
-            "The account has a role, and `delivery` raw would hand out the key without it: leave out one of them.".into(),
+            "The account has a role, and `delivery` raw would hand out the key without it: leave out one of them."
+                .into(),
         ));
     }
     if let Some(id) = &request.external_id {
@@ -221,7 +227,6 @@ fn valid_region(region: &str) -> Result<(), Fault> {
         format!("The region \"{region}\" is not an AWS region, such as eu-west-1."),
     ))
 }
-
 
 fn invalid(sentence: String) -> Fault {
     Fault::new(Reason::InvalidArgument, sentence)

@@ -4,11 +4,7 @@ use proto::deployment::{
     AccountTest, CallerIdentity, TestAccountRequest, TestAccountResponse, account_test::Answer,
     test_account_request::From as From_,
 };
-use shared::{
-    aws::role_of_session,
-    id::DeploymentId,
-    reason::Fault,
-};
+use shared::{aws::role_of_session, id::DeploymentId, reason::Fault};
 use uuid::Uuid;
 
 use super::Accounts;
@@ -56,7 +52,8 @@ impl Accounts {
         let subject = Subject::AccountTest { account: account.to_owned() };
         let whom = format!("account \"{account}\"");
         let asked = self.minter.caller(&whom, recipe, &purpose, subject, &recipe.region).await;
-        let latency_ms = asked.as_ref().map_or(0, |answer| i64::try_from(answer.latency.as_millis()).unwrap_or(i64::MAX));
+        let latency_ms =
+            asked.as_ref().map_or(0, |answer| i64::try_from(answer.latency.as_millis()).unwrap_or(i64::MAX));
         let answer = asked
             .map(|answer| {
                 let ::aws::Caller { account, arn, user_id } = answer.value;
