@@ -147,7 +147,7 @@ async fn keys_come_sign_and_go_and_the_audit_log_knows() {
     world.rotate(gone).await;
     assert_eq!(world.kids().await, [second.clone()]);
 
-    let lines = world.store.read(|connection| audit::list(connection, None, 9)).await.expect("the log");
+    let lines = world.store.read(|connection| audit::list(connection, None, None, 9)).await.expect("the log");
     let told: Vec<_> = lines.iter().rev().map(|line| (line.action.as_str(), line.target.clone(), line.at)).collect();
     let action = "oidc.rotate";
     assert_eq!(told, [(action, first.clone(), START), (action, second, made), (action, first, gone)]);
@@ -180,7 +180,7 @@ async fn in_an_emergency_the_published_key_signs_at_once_and_the_other_is_gone()
     assert_eq!(rotated, Rotated { kid: second.clone(), published_at: now, withdrawn: vec![first] });
     assert_eq!((world.signer(now + DAY).await, world.kids().await), (second.clone(), vec![second.clone()]));
     assert_eq!(world.rotate(now + DAY).await, now + DAY + 83 * DAY, "the rotation goes on from there");
-    let line = world.store.read(|connection| audit::list(connection, None, 1)).await.expect("the log").remove(0);
+    let line = world.store.read(|connection| audit::list(connection, None, None, 1)).await.expect("the log").remove(0);
     assert_eq!((line.action.as_str(), line.target), ("oidc.rotate", second));
 }
 

@@ -50,17 +50,8 @@ impl Bench {
         let store = Store::open(folder.path()).expect("a store");
         let seal = Seal::make(&folder.path().join("master.key"), "store").expect("a key");
         let files = Files::new(folder.path().join("files"));
-        let row = account::Row {
-            name: "AWS Account".into(),
-            description: String::new(),
-            access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
-            sealed_secret: seal.seal(account::place("AWS Account", 1), SECRET.as_bytes()).expect("sealed"),
-            fingerprint: String::new(),
-            version: 1,
-            region: "eu-central-1".into(),
-            created_at: 0,
-            updated_at: 0,
-        };
+        let row =
+            account::Row { region: "eu-central-1".into(), ..account::Row::with_key(&seal, "AWS Account", SECRET) };
         store
             .write(move |connection| {
                 pool::ensure_default(connection, 0)?;

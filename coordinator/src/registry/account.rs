@@ -321,6 +321,45 @@ fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
 }
 
 #[cfg(test)]
+impl Row {
+    /// An account with a key whose secret is this.
+    pub(crate) fn with_key(seal: &Seal, name: &str, secret: &str) -> Self {
+        Self {
+            name: name.into(),
+            description: String::new(),
+            kind: Kind::Aws,
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
+            sealed_secret: seal.seal(place(name, 1), secret.as_bytes()).expect("sealed"),
+            fingerprint: String::new(),
+            version: 1,
+            region: String::new(),
+            role_arn: String::new(),
+            external_id: String::new(),
+            base_account: String::new(),
+            session_seconds: 3600,
+            delivery: Delivery::Session,
+            expose_keys: true,
+            session_tags: true,
+            created_at: 0,
+            updated_at: 0,
+        }
+    }
+
+    /// A role on top of another account; of an empty one, on top of a worker's own role.
+    pub(crate) fn with_role(name: &str, role_arn: &str, base_account: &str, seal: &Seal) -> Self {
+        Self {
+            kind: Kind::AwsRole,
+            access_key_id: String::new(),
+            sealed_secret: Vec::new(),
+            role_arn: role_arn.into(),
+            external_id: "external-id-of-it".into(),
+            base_account: base_account.into(),
+            ..Self::with_key(seal, name, "")
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::slug;
 

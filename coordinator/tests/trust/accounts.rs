@@ -2,7 +2,7 @@
 
 use proto::deployment::{
     Account, CreateAccountRequest, CreatePoolRequest, DeleteAccountRequest, DeletePoolRequest, GetAccountRequest,
-    ListAccountsRequest, TestAccountRequest, UpdateAccountRequest, test_account_response::Answer,
+    ListAccountsRequest, TestAccountRequest, UpdateAccountRequest, account_test::Answer,
 };
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ fn shop() -> CreateAccountRequest {
         access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
         secret_access_key: SECRET.into(),
         region: "eu-west-1".into(),
-        test: false,
+        ..CreateAccountRequest::default()
     }
 }
 
@@ -129,8 +129,9 @@ async fn a_test_where_aws_cannot_be_reached_is_an_answer_that_names_the_endpoint
     create(&world, shop()).await.expect("created");
     let request = TestAccountRequest { name: "Shop (Staging)".into(), from: None };
     let answer = world.accounts().test_account(request).await.expect("an answer").into_inner();
-    assert_eq!(answer.asked_from, "coordinator");
-    let Some(Answer::Refusal(sentence)) = answer.answer else { panic!("{answer:?}") };
+    let [result] = &answer.results[..] else { panic!("{answer:?}") };
+    assert_eq!(result.asked_from, "coordinator");
+    let Some(Answer::Refusal(sentence)) = &result.answer else { panic!("{answer:?}") };
     assert!(sentence.contains(&url), "{sentence}");
 }
 

@@ -45,7 +45,7 @@ fn check(steps: Vec<Step>) -> Result<(), Fault> {
         process: Process { steps, files: Vec::new() },
         snapshot: Snapshot { variables, only_worker: None },
     };
-    plan.check(["default".to_owned()].into())
+    plan.check([("default".to_owned(), BTreeMap::new())].into())
 }
 
 fn stack(parameter: &str) -> Step {
@@ -65,6 +65,7 @@ fn what_has_a_value_or_may_have_one_stops_nothing() {
         identity: Identity::Account("AWS Account".into()),
         region: "#{Region}".into(),
         expect: Expect { role: "#{octopus.workerpool.name}".into(), ..Expect::default() },
+        ..Aws::default()
     };
     let checked = check(vec![
         Step {

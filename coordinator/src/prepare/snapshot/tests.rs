@@ -1,6 +1,6 @@
 //! Which value a deployment begins with, and what stops it before it begins.
 
-use shared::plan::{Action, Aws, Condition, Expect, Retries, Start, Step};
+use shared::plan::{Action, Aws, Condition, Retries, Start, Step};
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn step_with_account(variable: &str, environments: &[&str]) -> Process {
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),
-        aws: Aws { identity: Identity::Account(variable.into()), region: String::new(), expect: Expect::default() },
+        aws: Aws { identity: Identity::Account(variable.into()), ..Aws::default() },
         action: Action::CheckIdentity,
     };
     Process { steps: vec![step], files: Vec::new() }

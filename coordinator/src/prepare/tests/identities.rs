@@ -33,6 +33,7 @@ async fn a_step_names_the_region_before_its_account_does() {
             role: "#{Octopus.Environment.Name}-deployer".into(),
             region: String::new(),
         },
+        ..Aws::default()
     };
     let variables = vec![aws_account(), text("Region", " us-west-2 ")];
     let spec = bench.spec_of(Step { aws, ..bash("true") }, variables).await.expect("rendered");

@@ -184,17 +184,7 @@ fn result(outcome: Outcome, final_seq: u64, digest: [u8; 32]) -> ExitResult {
 fn furnish(tx: &rusqlite::Connection, seal: &Seal, worker: WorkerId) -> Result<(), Fault> {
     pool::ensure_default(tx, 0)?;
     environment::insert(tx, &environment::Row { name: "staging".into(), description: String::new(), created_at: 0 })?;
-    let account = account::Row {
-        name: "shop".into(),
-        description: String::new(),
-        access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
-        sealed_secret: seal.seal(account::place("shop", 1), b"canary-secret-key")?,
-        fingerprint: String::new(),
-        version: 1,
-        region: String::new(),
-        created_at: 0,
-        updated_at: 0,
-    };
+    let account = account::Row::with_key(seal, "shop", "canary-secret-key");
     account::insert(tx, &account)?;
     let process = Process { steps: vec![bash("Build"), bash("Tell")], files: Vec::new() };
     let row = project::Row {

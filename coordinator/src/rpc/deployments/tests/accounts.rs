@@ -23,8 +23,8 @@ async fn an_account_is_tested_by_the_worker_that_was_named() {
         worker.end(execution, ExitResult { outputs, ..result(Outcome::exited(0), 0, [0; 32]) }).await;
     };
     let (asked, ()) = tokio::join!(timeout(PATIENCE, asking), answering);
-    let asked = asked.expect("in time").expect("asked");
-    let identity = asked.answer.expect("AWS knows it");
+    let [asked] = &asked.expect("in time").expect("asked")[..] else { panic!("one was asked") };
+    let identity = asked.answer.as_ref().expect("AWS knows it");
     assert_eq!((identity.account.as_str(), identity.user_id.as_str()), ("123456789012", "AIDA"));
     assert_eq!((asked.worker.as_str(), asked.latency_ms), ("w1", 42));
 }
@@ -41,7 +41,7 @@ async fn a_refusal_of_aws_is_an_answer() {
         worker.end(execution, result(refused, 0, [0; 32])).await;
     };
     let (asked, ()) = tokio::join!(timeout(PATIENCE, asking), answering);
-    let refusal = asked.expect("in time").expect("asked").answer.expect_err("refused");
+    let refusal = asked.expect("in time").expect("asked").remove(0).answer.expect_err("refused");
     assert!(refusal.contains("AKIAIOSFODNN7EXAMPLE"), "{refusal}");
 }
 
@@ -59,7 +59,7 @@ async fn a_worker_or_pool_that_is_not_there_is_no_answer_but_a_fault() {
 async fn a_question_that_no_worker_takes_is_withdrawn_and_says_why() {
     let bench = Bench::new().await;
     let deployments = Deployments { test_taken_within: Duration::from_millis(300), ..bench.deployments.clone() };
-    let asked = deployments.ask(&caller(), "shop", Whom::Pool("default".into())).await.expect("asked");
+    let asked = deployments.ask(&caller(), "shop", Whom::Pool("default".into())).await.expect("asked").remove(0);
     let refusal = asked.answer.expect_err("nobody is there");
     assert!(refusal.contains("w1") && refusal.contains("not connected"), "{refusal}");
     let left = bench.deployments.list(ListDeploymentsRequest::default()).await.expect("listed").deployments;
