@@ -8,13 +8,14 @@ mod step_credentials;
 
 use std::{env, fs, path::Path, process::ExitCode};
 
+use aws::{Aws, Settings};
 use aws_config::SdkConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use prost::Message;
 use proto::worker::{StepSpec, step_spec::Action};
 
 use self::{speech::Speech, step_credentials::StepCredentials};
-use crate::{aws, endpoint::Address};
+use crate::endpoint::Address;
 
 /// Why an action failed, in a sentence.
 struct Failure(String);
@@ -38,24 +39,42 @@ fn run(file: &Path, speech: &mut Speech) -> Result<(), Failure> {
     let spec = StepSpec::decode(spec.as_slice()).map_err(|error| broken(&error))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| broken(&error))?;
-    let config = sdk_config(&file.with_file_name("endpoint"))?;
+    let way = Way::new(&file.with_file_name("endpoint"))?;
     runtime.block_on(async {
         match spec.action {
-            Some(Action::DeployStack(action)) => deploy_stack::run(&action, &config, speech).await,
-            Some(Action::CheckIdentity(_)) => check_identity::run(&config, speech).await,
+            Some(Action::DeployStack(action)) => {
+                deploy_stack::run(&action, &way.config("cloudformation"), speech).await
+            }
+            Some(Action::CheckIdentity(_)) => check_identity::run(&way, speech).await,
             _ => Err(Failure("This worker does not know the action of this step. Upgrade the worker.".into())),
         }
     })
 }
 
-fn sdk_config(address: &Path) -> Result<SdkConfig, Failure> {
-    let address = Address::read(address).map_err(|_| {
-        Failure("The step has no AWS identity. Give it one: `aws: { identity: account }` or `worker-role`.".into())
-    })?;
-    let credentials = SharedCredentialsProvider::new(StepCredentials::new(address));
-    let region = env::var("AWS_REGION").unwrap_or_default();
-    if region.is_empty() {
-        return Err(Failure("The step has no AWS region. Name one in the step's `aws`, or in the account.".into()));
+/// How an action reaches AWS, and as whom: what the shim put into its environment.
+struct Way {
+    aws: Aws,
+    credentials: StepCredentials,
+    region: String,
+}
+
+impl Way {
+    fn new(address: &Path) -> Result<Self, Failure> {
+        let address = Address::read(address).map_err(|_| {
+            Failure("The step has no AWS identity. Give it one: `aws: { identity: account }` or `worker-role`.".into())
+        })?;
+        let region = env::var("AWS_REGION").unwrap_or_default();
+        if region.is_empty() {
+            return Err(Failure("The step has no AWS region. Name one in the step's `aws`, or in the account.".into()));
+        }
+        let variables =
+            env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let settings = Settings { host: "the worker's host", ..Settings::from_environment(variables) };
+        let aws = Aws::new(&settings).map_err(|fault| Failure(fault.sentence))?;
+        Ok(Self { aws, credentials: StepCredentials::new(address), region })
     }
-    Ok(aws::sdk_config(credentials, &region, env::var("AWS_ENDPOINT_URL").ok().as_deref()))
+
+    fn config(&self, service: &str) -> SdkConfig {
+        self.aws.sdk_config(SharedCredentialsProvider::new(self.credentials.clone()), &self.region, service)
+    }
 }

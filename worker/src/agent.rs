@@ -35,7 +35,7 @@ pub async fn run(config: Config, join_string: Option<SecretString>, shutdown: Sh
     tls::install_provider();
     let (home, _lock) = Home::open(&config.data_dir, config.runtime_dir.as_deref())?;
     let identity = identity(&home, &config, join_string).await?;
-    let host = Host::new(home, identity, &config);
+    let host = Host::new(home, identity, &config)?;
     let Opened { journal, memory, lost } = open_journal(&host)?;
     if let Some(why) = lost {
         error!(error = why, "records of earlier attempts are lost; the coordinator will ask a person about them");

@@ -110,7 +110,7 @@ fn obey(command: Command, taken: Taken) -> Result<(), Failure> {
 }
 
 fn run_agent(run: Run, taken: Taken) -> Result<(), Failure> {
-    let config = Config::resolve(run.options, taken.metadata_endpoint)?;
+    let config = Config::resolve(run.options, taken.surroundings)?;
     if run.print_config {
         return print(&config.to_toml()?);
     }

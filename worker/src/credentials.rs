@@ -10,7 +10,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::worker::{AwsSpec, Credentials, StepIdentity};
 
-use crate::{config::Config, exec_dir::Refusal};
+use crate::{
+    config::Config,
+    exec_dir::Refusal,
+    failure::{Exit, Failure},
+    home::Home,
+};
 
 use caller::Callers;
 use metadata::Metadata;
@@ -19,28 +24,39 @@ use metadata::Metadata;
 /// step does not pay for them.
 #[derive(Debug)]
 pub struct Aws {
-    endpoint_url: Option<String>,
+    way: aws::Aws,
+    for_steps: aws::Settings,
     region: Option<String>,
     metadata: Metadata,
     callers: Callers,
 }
 
 impl Aws {
-    /// Knows where AWS and the metadata service are; asks neither.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        Self {
-            endpoint_url: config.aws_endpoint_url.clone(),
+    /// Knows where AWS and the metadata service are; asks neither. Writes down what steps shall trust, if it differs from what
+    /// they do by themselves.
+    ///
+    /// # Errors
+    /// When the configured authorities cannot be read, or the file for steps not be written.
+    pub fn new(config: &Config, home: &Home) -> Result<Self, Failure> {
+        let unusable = |fault: shared::reason::Fault| Failure::new(Exit::Usage, fault.sentence);
+        let way = aws::Aws::new(&config.aws).map_err(unusable)?;
+        let mut for_steps = config.aws.clone();
+        if for_steps.ca_bundle.is_some() {
+            for_steps.ca_bundle = Some(home.write_ca_bundle(&way.bundle_pem().map_err(unusable)?)?);
+        }
+        Ok(Self {
+            way,
+            for_steps,
             region: config.region.clone(),
             metadata: Metadata::new(config.metadata_endpoint.as_deref()),
             callers: Callers::default(),
-        }
+        })
     }
 
-    /// Where AWS is, if not where it says.
+    /// How steps reach AWS. The bundle is a whole one.
     #[must_use]
-    pub fn endpoint_url(&self) -> &str {
-        self.endpoint_url.as_deref().unwrap_or_default()
+    pub fn for_steps(&self) -> &aws::Settings {
+        &self.for_steps
     }
 
     /// Credentials of this instance's role.
@@ -75,7 +91,7 @@ impl Aws {
         region: &str,
         source: String,
     ) -> Result<StepIdentity, Refusal> {
-        let caller = self.callers.identify(credentials, region, self.endpoint_url.as_deref(), &source).await?;
+        let caller = self.callers.identify(&self.way, credentials, region, &source).await?;
         Ok(StepIdentity {
             account: caller.account,
             arn: caller.arn,

@@ -76,6 +76,20 @@ impl Home {
         RuntimeDir::new(self.runtime.join(execution.to_string()))
     }
 
+    /// Writes down which authorities steps shall trust for AWS, readable for every user, and says where. It replaces the file of an
+    /// earlier agent in one move: steps that run may be reading it.
+    ///
+    /// # Errors
+    /// With exit code 73 when it cannot be written.
+    pub fn write_ca_bundle(&self, pem: &str) -> Result<PathBuf, Failure> {
+        let (path, new) = (self.data.join("aws-ca-bundle.pem"), self.data.join("aws-ca-bundle.new"));
+        let written = fs::write(&new, pem)
+            .and_then(|()| fs::set_permissions(&new, Permissions::from_mode(0o644)))
+            .and_then(|()| fs::rename(&new, &path));
+        written.map_err(|error| Failure::data(&path, &error))?;
+        Ok(path)
+    }
+
     /// Every attempt that has a folder on disk.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc};
 
-use crate::{config::Config, credentials::Aws, home::Home, identity::WorkerIdentity};
+use crate::{config::Config, credentials::Aws, failure::Failure, home::Home, identity::WorkerIdentity};
 
 /// One host with one agent.
 #[derive(Debug)]
@@ -21,9 +21,12 @@ pub struct Host {
 
 impl Host {
     /// Puts them together.
-    #[must_use]
-    pub fn new(home: Home, identity: WorkerIdentity, config: &Config) -> Arc<Self> {
-        Arc::new(Self { home, identity, aws: Aws::new(config), slots: config.slots, boot_id: boot_id() })
+    ///
+    /// # Errors
+    /// As [`Aws::new`].
+    pub fn new(home: Home, identity: WorkerIdentity, config: &Config) -> Result<Arc<Self>, Failure> {
+        let aws = Aws::new(config, &home)?;
+        Ok(Arc::new(Self { home, identity, aws, slots: config.slots, boot_id: boot_id() }))
     }
 }
 

@@ -3,7 +3,6 @@
 
 pub mod action;
 pub mod agent;
-pub mod aws;
 pub mod command;
 pub mod config;
 pub mod credentials;

@@ -70,12 +70,12 @@ pub async fn prepare(host: Arc<Host>, access: Access, wanted: Wanted) -> Result<
     let mut order = ShimOrder {
         timeout_ms: millis(terms.timeout),
         grace_ms: millis(terms.grace),
-        aws_endpoint_url: host.aws.endpoint_url().into(),
         worker_name: host.identity.membership().worker_name.clone(),
         attempt_number: terms.number,
         step_key: terms.step_key,
         ..ShimOrder::default()
-    };
+    }
+    .reaching_aws(host.aws.for_steps());
     let needs = gather(&host, &access, execution, &spec).await;
     order.spec = Some(spec);
     let credentials = match needs {

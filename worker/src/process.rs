@@ -23,9 +23,8 @@ pub use self::{
 
 mod tree;
 
-/// What a shim inherits of the agent's environment, and passes on to the step's process. `AWS_CA_BUNDLE` is there only
-/// when the agent was told to trust another authority than the host does.
-pub const INHERITED: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "AWS_CA_BUNDLE"];
+/// What a shim inherits of the agent's environment, and passes on to the step's process.
+pub const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ"];
 
 /// Starts the shim of an attempt and returns at once. It goes on when its parent dies. Only paths are on its command line.
 ///

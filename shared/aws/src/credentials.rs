@@ -21,12 +21,13 @@ pub struct Credentials {
     pub expires_at: Option<i64>,
 }
 
-impl Credentials {
-    pub(crate) fn for_sdk(&self) -> SdkCredentials {
-        let token = Some(self.session_token.as_str()).filter(|token| !token.is_empty()).map(str::to_owned);
-        let ends = self.expires_at.and_then(|ends| u64::try_from(ends).ok());
+/// As AWS's own clients take them.
+impl From<&Credentials> for SdkCredentials {
+    fn from(ours: &Credentials) -> Self {
+        let token = Some(ours.session_token.as_str()).filter(|token| !token.is_empty()).map(str::to_owned);
+        let ends = ours.expires_at.and_then(|ends| u64::try_from(ends).ok());
         let ends = ends.map(|ends| UNIX_EPOCH + Duration::from_secs(ends));
-        SdkCredentials::new(self.access_key_id.as_str(), self.secret_access_key.as_str(), token, ends, "longshore")
+        Self::new(ours.access_key_id.as_str(), ours.secret_access_key.as_str(), token, ends, "longshore")
     }
 }
 

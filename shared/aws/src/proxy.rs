@@ -5,6 +5,7 @@ use std::fmt;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use http::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use serde::{Serialize, Serializer};
 use shared::reason::Fault;
 
 use crate::settings::invalid;
@@ -23,13 +24,16 @@ pub const ALWAYS_DIRECT: [&str; 8] = [
 ];
 
 /// Proxies by the scheme of what is asked. Its `Debug` shows no password.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Proxy {
     /// For `https://` addresses, e.g. `http://proxy.internal:3128`; may hold `user:password@`.
+    #[serde(rename = "https_proxy", skip_serializing_if = "Option::is_none", serialize_with = "shown")]
     pub https: Option<String>,
     /// For `http://` addresses.
+    #[serde(rename = "http_proxy", skip_serializing_if = "Option::is_none", serialize_with = "shown")]
     pub http: Option<String>,
     /// Hosts, domains (with all below them) and networks that are asked directly; `*` is all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub no_proxy: Vec<String>,
 }
 
@@ -65,8 +69,19 @@ impl Proxy {
             .collect()
     }
 
+    /// Passwords in the URLs: a step's log must not show them.
+    #[must_use]
+    pub fn passwords(&self) -> Vec<&str> {
+        [&self.https, &self.http].into_iter().flatten().filter_map(|url| password(url)).collect()
+    }
+
+    pub(crate) fn or(self, lower: Self) -> Self {
+        let no_proxy = if self.no_proxy.is_empty() { lower.no_proxy } else { self.no_proxy };
+        Self { https: self.https.or(lower.https), http: self.http.or(lower.http), no_proxy }
+    }
+
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        for (setting, url) in [("https-proxy", &self.https), ("http-proxy", &self.http)] {
+        for (setting, url) in [("--https-proxy", &self.https), ("--http-proxy", &self.http)] {
             let Some(url) = url else { continue };
             // The SDK knows what it can use.
             ProxyConfig::all(with_scheme(url).as_str()).map_err(|_| {
@@ -80,7 +95,7 @@ impl Proxy {
             .find(|rule| rule.contains(|c: char| c.is_whitespace() || c == '/' && rule.contains("://")));
         wrong.map_or(Ok(()), |rule| {
             Err(invalid(format!(
-                "no-proxy has the entry \"{rule}\": each is a host, a domain or a network, e.g. internal.example or 10.0.0.0/8."
+                "--no-proxy has the entry \"{rule}\": each is a host, a domain or a network, e.g. internal.example or 10.0.0.0/8."
             )))
         })
     }
@@ -141,6 +156,17 @@ pub fn without_password(url: &str) -> String {
         Some((user, _)) => format!("{scheme}{user}:***@{host}"),
         None => format!("{scheme}***@{host}"),
     }
+}
+
+fn password(url: &str) -> Option<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (user, _) = rest.rsplit_once('@')?;
+    user.split_once(':').map(|(_, password)| password)
+}
+
+// Only for ones that are there.
+fn shown<S: Serializer>(url: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&without_password(url.as_deref().unwrap_or_default()))
 }
 
 /// `proxy.internal:3128` is what many write.

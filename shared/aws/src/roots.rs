@@ -31,7 +31,7 @@ pub(crate) fn pem(bundle: Option<&Path>) -> Result<String, Fault> {
 
 /// The certificates of a PEM file; at least one.
 pub(crate) fn configured(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let wrong = |what: &str| invalid(format!("ca-bundle names the file {}, which {what}.", path.display()));
+    let wrong = |what: &str| invalid(format!("--ca-bundle names the file {}, which {what}.", path.display()));
     let text = fs::read(path).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
     let certificates = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<Vec<_>, _>>()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::Credentials as SdkCredentials;
 use aws_sdk_sts::{
     Client, Config,
     config::{BehaviorVersion, Region, retry::RetryConfig},
@@ -218,7 +219,7 @@ impl Aws {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts);
         if let Some(credentials) = credentials {
-            config = config.credentials_provider(credentials.for_sdk());
+            config = config.credentials_provider(SdkCredentials::from(credentials));
         }
         config.set_endpoint_url(self.endpoint("sts").map(str::to_owned));
         Client::from_conf(config.build())

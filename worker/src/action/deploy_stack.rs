@@ -11,7 +11,6 @@ use proto::worker::DeployStackAction;
 
 use self::follow::Follower;
 use super::{Failure, speech::Speech};
-use crate::aws;
 
 /// Sets the stack's outputs as `AwsOutputs[…]`, and its id as `AwsOutputs[StackId]`.
 pub(super) async fn run(action: &DeployStackAction, config: &SdkConfig, speech: &mut Speech) -> Result<(), Failure> {
@@ -55,14 +54,14 @@ async fn create(action: &DeployStackAction, client: &Client) -> Result<Option<St
             .map(|id| Some(id.to_owned()))
             .ok_or_else(|| Failure("AWS accepted CreateStack and named no stack id.".into())),
         Err(error) if error.as_service_error().is_some_and(|error| error.is_already_exists_exception()) => Ok(None),
-        Err(error) => Err(Failure(aws::explain("CreateStack", &error))),
+        Err(error) => Err(Failure(aws::explain("CreateStack", &error).sentence)),
     }
 }
 
 /// The stack that is there, if an earlier attempt of this very step asked for it.
 async fn own_operation(action: &DeployStackAction, client: &Client, speech: &mut Speech) -> Result<String, Failure> {
     let events = client.describe_stack_events().stack_name(&action.stack).send().await;
-    let events = events.map_err(|error| Failure(aws::explain("DescribeStackEvents", &error)))?;
+    let events = events.map_err(|error| Failure(aws::explain("DescribeStackEvents", &error).sentence))?;
     let token = Some(action.client_request_token.as_str()).filter(|token| !token.is_empty());
     let newest = events.stack_events().first();
     let own = newest.filter(|event| token.is_some() && event.client_request_token() == token);

@@ -1,15 +1,13 @@
 //! The step's credentials for our own AWS clients, from the same endpoint that scripts use.
 
-use std::time::{Duration, UNIX_EPOCH};
-
-use aws_credential_types::{
-    Credentials,
-    provider::{self, ProvideCredentials, error::CredentialsError, future},
-};
+use aws::Credentials;
+use aws_credential_types::provider::{self, ProvideCredentials, error::CredentialsError, future};
+use zeroize::Zeroizing;
 
 use crate::endpoint::{Address, fetch};
 
 /// Asks again whenever the SDK finds that what it has ends soon.
+#[derive(Clone)]
 pub(super) struct StepCredentials {
     address: Address,
 }
@@ -19,15 +17,26 @@ impl StepCredentials {
         Self { address }
     }
 
-    async fn load(&self) -> provider::Result {
+    /// What the endpoint has now.
+    ///
+    /// # Errors
+    /// Why it has none, in a sentence.
+    pub(super) async fn fetch(&self) -> Result<Credentials, String> {
         let address = self.address.clone();
         let fetched = tokio::task::spawn_blocking(move || fetch(&address)).await;
-        let credentials =
-            fetched.map_err(CredentialsError::provider_error)?.map_err(CredentialsError::provider_error)?;
-        let token = Some(credentials.session_token).filter(|token| !token.is_empty());
-        let ends = u64::try_from(credentials.expires_at).ok().filter(|at| *at > 0);
-        let ends = ends.map(|at| UNIX_EPOCH + Duration::from_secs(at));
-        Ok(Credentials::new(credentials.access_key_id, credentials.secret_access_key, token, ends, "longshore"))
+        let failed = |error: &dyn std::fmt::Display| format!("The step's credentials cannot be had: {error}.");
+        let credentials = fetched.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        Ok(Credentials {
+            access_key_id: credentials.access_key_id,
+            secret_access_key: Zeroizing::new(credentials.secret_access_key),
+            session_token: Zeroizing::new(credentials.session_token),
+            expires_at: Some(credentials.expires_at).filter(|ends| *ends > 0),
+        })
+    }
+
+    async fn load(&self) -> provider::Result {
+        let credentials = self.fetch().await.map_err(CredentialsError::provider_error)?;
+        Ok((&credentials).into())
     }
 }
 

@@ -3,20 +3,15 @@
 
 use std::{
     collections::BTreeMap,
-    error::Error,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
-use aws_credential_types::{Credentials as SdkCredentials, provider::SharedCredentialsProvider};
+use aws::Aws;
 use aws_lc_rs::digest;
-use aws_sdk_sts::{
-    Client,
-    error::{ProvideErrorMetadata, SdkError},
-    operation::get_caller_identity::GetCallerIdentityError,
-};
 use proto::worker::Credentials;
 use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
 
 use super::refusal;
 use crate::exec_dir::Refusal;
@@ -51,13 +46,13 @@ impl std::fmt::Debug for Callers {
 impl Callers {
     pub(super) async fn identify(
         &self,
+        way: &Aws,
         credentials: &Credentials,
         region: &str,
-        endpoint_url: Option<&str>,
         source: &str,
     ) -> Result<Caller, Refusal> {
         let answer = self.answer(key(credentials, region));
-        answer.get_or_try_init(async || ask(credentials, region, endpoint_url, source).await).await.cloned()
+        answer.get_or_try_init(async || ask(way, credentials, region, source).await).await.cloned()
     }
 
     fn answer(&self, key: [u8; 32]) -> Answer {
@@ -81,75 +76,16 @@ fn key(credentials: &Credentials, region: &str) -> [u8; 32] {
     key
 }
 
-async fn ask(
-    credentials: &Credentials,
-    region: &str,
-    endpoint_url: Option<&str>,
-    source: &str,
-) -> Result<Caller, Refusal> {
-    let provider = SharedCredentialsProvider::new(sdk_credentials(credentials));
-    let config = crate::aws::sdk_config(provider, region, endpoint_url);
-    let answer = Client::new(&config).get_caller_identity().send().await;
-    let answer = answer.map_err(|error| refusal_of(&error, &credentials.access_key_id, source, endpoint_url))?;
-    Ok(Caller { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
-}
-
-fn sdk_credentials(credentials: &Credentials) -> SdkCredentials {
-    let token = Some(credentials.session_token.clone()).filter(|token| !token.is_empty());
-    let expiry = u64::try_from(credentials.expires_at).ok().filter(|ends| *ends > 0);
-    SdkCredentials::new(
-        credentials.access_key_id.clone(),
-        credentials.secret_access_key.clone(),
-        token,
-        expiry.map(|ends| UNIX_EPOCH + Duration::from_secs(ends)),
-        "longshore",
-    )
-}
-
-fn refusal_of(
-    error: &SdkError<GetCallerIdentityError>,
-    key: &str,
-    source: &str,
-    endpoint_url: Option<&str>,
-) -> Refusal {
-    let place = endpoint_url.unwrap_or("AWS STS");
-    let Some(code) = error.code() else {
-        let why = root_cause(error);
-        return refusal(
-            "AWS_UNREACHABLE",
-            format!(
-                "{place} could not be asked who {source} is: {why}. Check the worker's way to it: network, proxy, certificates."
-            ),
-        );
+async fn ask(way: &Aws, credentials: &Credentials, region: &str, source: &str) -> Result<Caller, Refusal> {
+    let credentials = aws::Credentials {
+        access_key_id: credentials.access_key_id.clone(),
+        secret_access_key: Zeroizing::new(credentials.secret_access_key.clone()),
+        session_token: Zeroizing::new(credentials.session_token.clone()),
+        expires_at: Some(credentials.expires_at).filter(|ends| *ends > 0),
     };
-    let sentence = match code {
-        "InvalidClientTokenId" => {
-            format!("AWS does not know the access key {key} of {source}: it was deleted, is inactive, or was mistyped.")
-        }
-        "SignatureDoesNotMatch" => format!(
-            "AWS refused {source}: the secret key does not belong to the access key {key}, or the worker's clock is wrong."
-        ),
-        "ExpiredToken" | "ExpiredTokenException" => {
-            format!("The credentials of {source} (access key {key}) have expired.")
-        }
-        "RequestExpired" => "AWS refused the request as too old: the worker's clock is wrong.".into(),
-        "AccessDenied" | "AccessDeniedException" => {
-            format!("AWS denies {source} (access key {key}) everything: {}", error.message().unwrap_or_default())
-        }
-        other => {
-            format!("AWS refused {source} (access key {key}) with {other}: {}", error.message().unwrap_or_default())
-        }
-    };
-    refusal("CREDENTIALS_REFUSED", sentence)
-}
-
-/// The innermost sentence of an error: the outer ones only say that something failed.
-fn root_cause(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+    let answer = way.caller(source, &credentials, region).await;
+    let caller = answer.map_err(|fault| refusal(fault.reason.code(), fault.sentence))?.value;
+    Ok(Caller { account: caller.account, arn: caller.arn })
 }
 
 #[cfg(test)]
@@ -176,17 +112,17 @@ mod tests {
 
     #[tokio::test]
     async fn an_endpoint_that_does_not_answer_is_named_and_no_secret_is() {
-        service::tls::install_provider();
         let credentials = Credentials {
             access_key_id: "AKIAEXAMPLE".into(),
             secret_access_key: "canary-secret".into(),
             ..Credentials::default()
         };
         let endpoint = "http://127.0.0.1:1";
+        let settings = aws::Settings { endpoint_url: Some(endpoint.into()), ..aws::Settings::default() };
+        let way = Aws::new(&settings).expect("sound");
         let callers = Callers::default();
-        let refusal =
-            callers.identify(&credentials, "eu-west-1", Some(endpoint), "account shop").await.expect_err("refused");
-        assert_eq!(refusal.reason, "AWS_UNREACHABLE");
+        let refusal = callers.identify(&way, &credentials, "eu-west-1", "account shop").await.expect_err("refused");
+        assert_eq!(refusal.reason, "AWS_UNAVAILABLE");
         assert!(refusal.detail.contains(endpoint) && !refusal.detail.contains("canary"), "{}", refusal.detail);
     }
 }

@@ -1,5 +1,7 @@
 //! What the agent tells the shim.
 
+use std::collections::BTreeMap;
+
 use proto::worker::{StepIdentity, StepSpec};
 
 /// What a shim is to do. Secret: it holds the step's variables; its `Debug` shows none of them.
@@ -36,6 +38,55 @@ pub struct ShimOrder {
     /// Stable over attempts.
     #[prost(string, tag = "10")]
     pub step_key: String,
+    /// Where single services of AWS are, by their ids in lower case.
+    #[prost(btree_map = "string, string", tag = "20")]
+    pub aws_endpoints: BTreeMap<String, String>,
+    /// File of all authorities to trust for AWS; empty when what the step's programs trust by themselves is enough.
+    #[prost(string, tag = "21")]
+    pub aws_ca_bundle: String,
+    /// Proxy for `https://`; empty for none.
+    #[prost(string, tag = "22")]
+    pub https_proxy: String,
+    /// Proxy for `http://`; empty for none.
+    #[prost(string, tag = "23")]
+    pub http_proxy: String,
+    /// What is reached without a proxy.
+    #[prost(string, repeated, tag = "24")]
+    pub no_proxy: Vec<String>,
+}
+
+impl ShimOrder {
+    /// With the way to AWS that the step shall take.
+    #[must_use]
+    pub fn reaching_aws(self, way: &aws::Settings) -> Self {
+        let bundle = way.ca_bundle.as_ref().map(|path| path.display().to_string());
+        Self {
+            aws_endpoint_url: way.endpoint_url.clone().unwrap_or_default(),
+            aws_endpoints: way.endpoints.clone(),
+            aws_ca_bundle: bundle.unwrap_or_default(),
+            https_proxy: way.proxy.https.clone().unwrap_or_default(),
+            http_proxy: way.proxy.http.clone().unwrap_or_default(),
+            no_proxy: way.proxy.no_proxy.clone(),
+            ..self
+        }
+    }
+
+    /// The way to AWS that the step takes.
+    #[must_use]
+    pub fn way_to_aws(&self) -> aws::Settings {
+        let given = |text: &String| Some(text).filter(|text| !text.is_empty()).cloned();
+        aws::Settings {
+            endpoint_url: given(&self.aws_endpoint_url),
+            endpoints: self.aws_endpoints.clone(),
+            ca_bundle: given(&self.aws_ca_bundle).map(Into::into),
+            proxy: aws::Proxy {
+                https: given(&self.https_proxy),
+                http: given(&self.http_proxy),
+                no_proxy: self.no_proxy.clone(),
+            },
+            ..aws::Settings::default()
+        }
+    }
 }
 
 /// Why nothing shall be started.

@@ -81,6 +81,8 @@ impl<'a> Attempt<'a> {
         let too_short = too_short.map(|variable| variable.name.clone()).collect();
         let values = sensitive.map(|variable| &variable.value).chain(&self.spec.mask_values);
         self.recorder.learn(values.map(String::as_str));
+        // Every step's environment has them.
+        self.recorder.learn(self.order.way_to_aws().proxy.passwords());
         too_short
     }
 

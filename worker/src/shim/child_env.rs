@@ -56,6 +56,10 @@ pub(super) fn environment(
     set("LONGSHORE_EXECUTION_ID", spec.execution_id.clone().into());
     set("LONGSHORE_STEP_KEY", order.step_key.clone().into());
     set("LONGSHORE_ATTEMPT", order.attempt_number.to_string().into());
+    let way = order.way_to_aws();
+    for (name, value) in way.proxy.environment() {
+        set(name, value.into());
+    }
     set("AWS_EC2_METADATA_DISABLED", "true".into());
     set("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".into());
     match access {
@@ -71,11 +75,8 @@ pub(super) fn environment(
             set("AWS_REGION", order.region.clone().into());
             set("AWS_DEFAULT_REGION", order.region.clone().into());
         }
-        if !order.aws_endpoint_url.is_empty() {
-            set("AWS_ENDPOINT_URL", order.aws_endpoint_url.clone().into());
-        }
-        if let Some(bundle) = env::var_os("AWS_CA_BUNDLE") {
-            set("AWS_CA_BUNDLE", bundle);
+        for (name, value) in way.environment() {
+            set(&name, value.into());
         }
     }
     variables

@@ -8,18 +8,21 @@ fn what_cannot_work_is_refused_by_name() {
     let of =
         |service: &str| Settings { endpoints: [(service.into(), "http://x".into())].into(), ..Settings::default() };
     for (settings, part) in [
-        (at("localhost"), "aws-endpoint-url is \"localhost\""),
-        (at("ftp://x"), "aws-endpoint-url"),
-        (at("http://"), "aws-endpoint-url"),
-        (at("http://x?y=z"), "aws-endpoint-url"),
+        (at("localhost"), "--aws-endpoint-url is \"localhost\""),
+        (at("ftp://x"), "--aws-endpoint-url"),
+        (at("http://"), "--aws-endpoint-url"),
+        (at("http://x?y=z"), "--aws-endpoint-url"),
         (of("STS"), "the service \"STS\""),
         (of("cloudwatch logs"), "with _ for blanks"),
         (of(""), "the service \"\""),
-        (Settings { endpoints: [("s3".into(), "x".into())].into(), ..Settings::default() }, "aws-endpoint of s3"),
-        (Settings { proxy: proxy("ftp://ada:canary@x"), ..Settings::default() }, "https-proxy is \"ftp://ada:***@x\""),
+        (Settings { endpoints: [("s3".into(), "x".into())].into(), ..Settings::default() }, "--aws-endpoint of s3"),
+        (
+            Settings { proxy: proxy("ftp://ada:canary@x"), ..Settings::default() },
+            "--https-proxy is \"ftp://ada:***@x\"",
+        ),
         (
             Settings { proxy: Proxy { no_proxy: vec!["a b".into()], ..Proxy::default() }, ..Settings::default() },
-            "no-proxy",
+            "--no-proxy",
         ),
         (Settings { ca_bundle: Some("/nowhere/ca.pem".into()), ..Settings::default() }, "/nowhere/ca.pem"),
     ] {
@@ -89,6 +92,41 @@ fn no_proxy_stands_before_metadata_or_what_is_excluded() {
 }
 
 #[test]
+fn what_is_set_above_wins_and_the_rest_comes_from_below() {
+    let endpoints = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    let above = Settings {
+        endpoints: endpoints(&[("s3", "http://above")]),
+        proxy: Proxy { https: Some("http://above".into()), ..Proxy::default() },
+        ..Settings::default()
+    };
+    let below = Settings {
+        endpoint_url: Some("http://below".into()),
+        endpoints: endpoints(&[("s3", "http://below"), ("sts", "http://below")]),
+        ca_bundle: Some("/below.pem".into()),
+        proxy: Proxy { https: Some("http://below".into()), http: None, no_proxy: vec!["below".into()] },
+        ..Settings::default()
+    };
+    let both = above.or(below);
+    assert_eq!((both.endpoint("s3"), both.endpoint("sts")), (Some("http://above"), Some("http://below")));
+    assert_eq!((both.endpoint("ec2"), both.ca_bundle), (Some("http://below"), Some("/below.pem".into())));
+    assert_eq!((both.proxy.https.as_deref(), both.proxy.no_proxy), (Some("http://above"), vec!["below".to_owned()]));
+}
+
+#[test]
+fn what_a_steps_process_is_told_is_what_it_understands() {
+    let settings = Settings {
+        endpoint_url: Some("http://127.0.0.1:4566".into()),
+        endpoints: [("cloudwatch_logs".into(), "https://logs.internal".into())].into(),
+        ca_bundle: Some("/data/bundle.pem".into()),
+        ..Settings::default()
+    };
+    let told = settings.environment();
+    let names: Vec<_> = told.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "AWS_CA_BUNDLE"]);
+    assert_eq!(Settings::from_environment(told), settings);
+}
+
+#[test]
 fn a_password_is_not_shown() {
     for (url, shown) in [
         ("http://ada:canary@proxy:3128", "http://ada:***@proxy:3128"),
@@ -98,4 +136,7 @@ fn a_password_is_not_shown() {
     ] {
         assert_eq!(without_password(url), shown);
     }
+    let proxy =
+        Proxy { https: Some("http://ada:canary@proxy".into()), http: Some("proxy".into()), no_proxy: Vec::new() };
+    assert_eq!(proxy.passwords(), ["canary"]);
 }

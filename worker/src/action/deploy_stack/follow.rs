@@ -11,7 +11,6 @@ use aws_sdk_cloudformation::{
 use aws_smithy_types::{date_time::Format, error::metadata::ProvideErrorMetadata};
 
 use super::{Failure, Speech};
-use crate::aws;
 
 /// Half a second: a small stack is done in a few of these.
 const SHORTEST: Duration = Duration::from_millis(500);
@@ -107,7 +106,7 @@ where
             speech.wait(&format!("{} It is asked again.", aws::explain(call, &error)));
             Ok(None)
         }
-        Err(error) => Err(Failure(aws::explain(call, &error))),
+        Err(error) => Err(Failure(aws::explain(call, &error).sentence)),
     }
 }
 
