@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 use crate::{
     config::Config,
     driver::{Driver, Parts},
+    environment::RoleVariables,
     failure::{Exit, Failure},
     home::Home,
     host::{Host, boot_id},
@@ -30,12 +31,17 @@ const GOODBYE_LIMIT: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// See [`Exit`]: configuration, data folder, joining, journal.
-pub async fn run(config: Config, join_string: Option<SecretString>, shutdown: Shutdown) -> Result<(), Failure> {
+pub async fn run(
+    config: Config,
+    role: RoleVariables,
+    join_string: Option<SecretString>,
+    shutdown: Shutdown,
+) -> Result<(), Failure> {
     keep_memory_private();
     tls::install_provider();
     let (home, _lock) = Home::open(&config.data_dir, config.runtime_dir.as_deref())?;
     let identity = identity(&home, &config, join_string).await?;
-    let host = Host::new(home, identity, &config)?;
+    let host = Host::new(home, identity, &config, role)?;
     let Opened { journal, memory, lost } = open_journal(&host)?;
     if let Some(why) = lost {
         error!(error = why, "records of earlier attempts are lost; the coordinator will ask a person about them");

@@ -119,7 +119,7 @@ fn run_agent(run: Run, taken: Taken) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let shutdown = Shutdown::on_signal()
             .map_err(|error| Failure::new(Exit::Internal, format!("Signals cannot be handled: {error}.")))?;
-        agent::run(config, taken.join_string, shutdown).await
+        agent::run(config, taken.role, taken.join_string, shutdown).await
     })
 }
 

@@ -2,14 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     mem::take,
     path::{Path, PathBuf},
     thread::available_parallelism,
 };
 
 use aws::{Proxy, Settings};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use shared::limits;
 
@@ -57,6 +57,9 @@ pub struct Options {
     /// Where the instance metadata service is [default: AWS_EC2_METADATA_SERVICE_ENDPOINT, else http://169.254.169.254].
     #[arg(long, env = "LONGSHORE_WORKER_METADATA_ENDPOINT", value_name = "URL")]
     metadata_endpoint: Option<String>,
+    /// Where the worker's own role comes from; nothing else is ever tried [default: imds].
+    #[arg(long, env = "LONGSHORE_WORKER_ROLE_SOURCE", value_name = "SOURCE")]
+    role_source: Option<RoleSourceName>,
     /// AWS region of steps that name none [default: that of the instance].
     #[arg(long, env = "LONGSHORE_WORKER_REGION", value_name = "REGION")]
     region: Option<String>,
@@ -99,9 +102,33 @@ struct File {
     #[serde(default)]
     aws_endpoints: BTreeMap<String, String>,
     metadata_endpoint: Option<String>,
+    role_source: Option<RoleSourceName>,
     region: Option<String>,
     join_string_file: Option<PathBuf>,
     log_json: Option<bool>,
+}
+
+/// Where a worker's own role can come from.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoleSourceName {
+    /// The instance's metadata service, version 2.
+    #[default]
+    Imds,
+    /// The container's credential service: ECS tasks, EKS pod identities.
+    Container,
+    /// A token in a file, which AWS STS takes for the role: IAM roles for service accounts.
+    WebIdentity,
+}
+
+impl fmt::Display for RoleSourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Imds => "imds",
+            Self::Container => "container",
+            Self::WebIdentity => "web-identity",
+        })
+    }
 }
 
 /// What holds, after everything was looked at. Neither its `Debug` nor what is printed shows a proxy's password.
@@ -117,6 +144,8 @@ pub struct Config {
     /// Where instance metadata is, if not where AWS says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata_endpoint: Option<String>,
+    /// Where the worker's own role comes from.
+    pub role_source: RoleSourceName,
     /// Region of steps that name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
@@ -144,6 +173,7 @@ impl Config {
             runtime_dir: options.runtime_dir.or(file.runtime_dir),
             slots: options.slots.or(file.slots).unwrap_or_else(default_slots),
             metadata_endpoint: options.metadata_endpoint.or(file.metadata_endpoint).or(surroundings.metadata_endpoint),
+            role_source: options.role_source.or(file.role_source).unwrap_or_default(),
             region: options.region.or(file.region),
             join_string_file: options.join_string_file.or(file.join_string_file),
             log_json: options.log_json || file.log_json.unwrap_or(false),
@@ -280,6 +310,7 @@ mod tests {
             aws_endpoint: vec![("s3".into(), "https://s3.internal:9000".into())],
             https_proxy: Some("http://proxy.internal:3128".into()),
             no_proxy: vec!["internal.example".into()],
+            role_source: Some(RoleSourceName::WebIdentity),
             ..Options::default()
         };
         let config = Config::resolve(options, Surroundings::default()).expect("sound");

@@ -1,17 +1,24 @@
-//! Whose AWS credentials a step has: an account's, sent by the coordinator, or this instance's own role, read from its
-//! metadata service (version 2 only). Decided by the step's word alone: what cannot be had is a refusal, never another
+//! Whose AWS credentials a step has: an account's, sent by the coordinator, or this worker's own role, from the one source
+//! that the configuration names. Decided by the step's word alone: what cannot be had is a refusal, never another
 //! source. Nothing here touches AWS for a step without AWS identity.
 
 mod caller;
+mod exchange;
 mod metadata;
+pub mod own_identity;
 pub mod refresh;
+mod role_source;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use proto::worker::{AwsSpec, Credentials, StepIdentity};
 
 use crate::{
     config::Config,
+    environment::RoleVariables,
     exec_dir::Refusal,
     failure::{Exit, Failure},
     home::Home,
@@ -19,6 +26,7 @@ use crate::{
 
 use caller::Callers;
 use metadata::Metadata;
+use role_source::{Look, RoleSource};
 
 /// Everything about AWS that the agent knows. Clients are made when they are first needed: a worker that never runs an AWS
 /// step does not pay for them.
@@ -27,30 +35,37 @@ pub struct Aws {
     way: aws::Aws,
     for_steps: aws::Settings,
     region: Option<String>,
-    metadata: Metadata,
+    metadata: Arc<Metadata>,
+    role: RoleSource,
     callers: Callers,
 }
 
 impl Aws {
-    /// Knows where AWS and the metadata service are; asks neither. Writes down what steps shall trust, if it differs from what
-    /// they do by themselves.
+    /// Knows where AWS, the metadata service and the role's source are; asks none. Writes down what steps shall trust, if it
+    /// differs from what they do by themselves.
     ///
     /// # Errors
     /// When the configured authorities cannot be read, or the file for steps not be written.
-    pub fn new(config: &Config, home: &Home) -> Result<Self, Failure> {
+    pub fn new(config: &Config, role: RoleVariables, home: &Home) -> Result<Self, Failure> {
         let unusable = |fault: shared::reason::Fault| Failure::new(Exit::Usage, fault.sentence);
         let way = aws::Aws::new(&config.aws).map_err(unusable)?;
         let mut for_steps = config.aws.clone();
         if for_steps.ca_bundle.is_some() {
             for_steps.ca_bundle = Some(home.write_ca_bundle(&way.bundle_pem().map_err(unusable)?)?);
         }
-        Ok(Self {
+        Ok(Self::with(config, role, way, for_steps))
+    }
+
+    fn with(config: &Config, role: RoleVariables, way: aws::Aws, for_steps: aws::Settings) -> Self {
+        let metadata = Arc::new(Metadata::new(config.metadata_endpoint.as_deref()));
+        Self {
+            role: RoleSource::new(config, role, &metadata, &way),
             way,
             for_steps,
             region: config.region.clone(),
-            metadata: Metadata::new(config.metadata_endpoint.as_deref()),
+            metadata,
             callers: Callers::default(),
-        })
+        }
     }
 
     /// How steps reach AWS. The bundle is a whole one.
@@ -59,12 +74,29 @@ impl Aws {
         &self.for_steps
     }
 
-    /// Credentials of this instance's role.
+    /// How the log calls the worker's own role, e.g. `worker-role (imds)`: with the source that supplies it.
+    #[must_use]
+    pub fn role_name(&self) -> String {
+        format!("worker-role ({})", self.role.name())
+    }
+
+    /// Credentials of the worker's own role; while its source does not answer, those that it gave before and that are still good.
     ///
     /// # Errors
-    /// A refusal that says which of it is missing: metadata service, role, credentials.
+    /// A refusal that says what is missing.
     pub async fn role_credentials(&self) -> Result<Credentials, Refusal> {
-        self.metadata.credentials().await
+        self.role.session().await.map(|session| session.credentials)
+    }
+
+    /// Credentials of the worker's own role, asked for now.
+    ///
+    /// # Errors
+    /// A refusal that says what is missing, also when earlier ones are still good.
+    pub async fn fresh_role_credentials(&self) -> Result<Credentials, Refusal> {
+        match self.role.look().await {
+            Look { problem: Some(problem), .. } => Err(problem),
+            Look { session, .. } => Ok(session.map(|session| session.credentials).unwrap_or_default()),
+        }
     }
 
     /// The step's region: its own, else the worker's, else the instance's.
@@ -100,17 +132,7 @@ impl Aws {
             expires_at: credentials.expires_at,
         })
     }
-
-    /// Who AWS says this instance's role is; none when it has none or AWS cannot be asked.
-    pub async fn own_identity(&self) -> Option<StepIdentity> {
-        let credentials = self.role_credentials().await.ok()?;
-        let region = self.region(&AwsSpec::default()).await.ok()?;
-        self.identify(&credentials, &region, WORKER_ROLE.into()).await.ok()
-    }
 }
-
-/// How the log calls the instance's own role.
-pub const WORKER_ROLE: &str = "worker-role";
 
 /// Checks what the step expects against what AWS said.
 ///

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proto::worker::{ResultNotice, StepIdentity, StepSpec};
+use proto::worker::{ResultNotice, StepSpec};
 use service::{shutdown::Shutdown, task};
 use shared::id::ExecutionId;
 use tokio::{
@@ -21,6 +21,7 @@ use tracing::{error, info};
 use worker_core::{Agent, Effect, Entry, Finding, Input, Mono};
 
 use crate::{
+    credentials::own_identity::OwnIdentity,
     failure::{Exit, Failure},
     host::Host,
     journal::{Durability, Journal},
@@ -46,7 +47,7 @@ enum Fact {
     Spawned(ExecutionId, i32),
     NotSpawned(ExecutionId),
     Examined(ExecutionId, Option<Finding>, Option<Box<ResultNotice>>),
-    OwnIdentity(Option<StepIdentity>),
+    OwnIdentity(Box<OwnIdentity>),
 }
 
 /// The one task that owns the mind.
@@ -68,7 +69,7 @@ pub struct Driver {
     facts: mpsc::Receiver<Fact>,
     tasks: mpsc::Sender<Fact>,
     attempts: BTreeMap<ExecutionId, Attempt>,
-    own_identity: Option<StepIdentity>,
+    own_identity: OwnIdentity,
     looked_again: Instant,
 }
 
@@ -133,7 +134,7 @@ impl Driver {
             facts,
             tasks,
             attempts: BTreeMap::new(),
-            own_identity: None,
+            own_identity: OwnIdentity::default(),
             looked_again: began,
             host,
         };
@@ -234,7 +235,7 @@ impl Driver {
             }
             Fact::Examined(execution, finding, notice) => self.examined(execution, finding, notice),
             Fact::OwnIdentity(identity) => {
-                self.own_identity = identity;
+                self.own_identity = *identity;
                 vec![]
             }
         }

@@ -6,6 +6,7 @@
 
 mod client;
 mod credentials;
+mod expiry;
 mod peer;
 mod request;
 mod server;

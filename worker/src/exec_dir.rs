@@ -12,7 +12,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use prost::Message;
@@ -280,6 +280,32 @@ impl RuntimeDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Since when they are there; none when they are not, or the file system does not say.
+    #[must_use]
+    pub fn credentials_since(&self) -> Option<SystemTime> {
+        fs::metadata(self.path.join("credentials")).and_then(|found| found.modified()).ok()
+    }
+
+    /// Says why there are no fresh credentials, or that nothing is wrong any more.
+    ///
+    /// # Errors
+    /// `NotFound` when the attempt has ended; otherwise whatever the file system says.
+    pub fn write_credentials_problem(&self, sentence: Option<&str>) -> io::Result<()> {
+        match sentence {
+            Some(sentence) => self.write_private("credentials-problem", sentence.as_bytes()),
+            None => match fs::remove_file(self.path.join("credentials-problem")) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => fs::metadata(&self.path).map(drop),
+                other => other,
+            },
+        }
+    }
+
+    /// Why there are no fresh credentials, if the agent said so.
+    #[must_use]
+    pub fn credentials_problem(&self) -> Option<String> {
+        fs::read_to_string(self.path.join("credentials-problem")).ok()
     }
 
     /// Writes a file that only its owner may read, at once for every reader.

@@ -2,7 +2,9 @@
 
 use std::{fs, sync::Arc};
 
-use crate::{config::Config, credentials::Aws, failure::Failure, home::Home, identity::WorkerIdentity};
+use crate::{
+    config::Config, credentials::Aws, environment::RoleVariables, failure::Failure, home::Home, identity::WorkerIdentity,
+};
 
 /// One host with one agent.
 #[derive(Debug)]
@@ -24,8 +26,13 @@ impl Host {
     ///
     /// # Errors
     /// As [`Aws::new`].
-    pub fn new(home: Home, identity: WorkerIdentity, config: &Config) -> Result<Arc<Self>, Failure> {
-        let aws = Aws::new(config, &home)?;
+    pub fn new(
+        home: Home,
+        identity: WorkerIdentity,
+        config: &Config,
+        role: RoleVariables,
+    ) -> Result<Arc<Self>, Failure> {
+        let aws = Aws::new(config, role, &home)?;
         Ok(Arc::new(Self { home, identity, aws, slots: config.slots, boot_id: boot_id() }))
     }
 }

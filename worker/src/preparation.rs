@@ -16,7 +16,7 @@ use tonic::{Code, Status, transport::Channel};
 use worker_core::Terms;
 
 use crate::{
-    credentials::{self, WORKER_ROLE, refusal},
+    credentials::{self, refusal},
     exec_dir::{Refusal, ShimOrder},
     host::Host,
     random,
@@ -132,7 +132,7 @@ async fn aws_needs(
 ) -> Result<Option<AwsNeeds>, Refusal> {
     let Some(aws) = &spec.aws else { return Ok(None) };
     let (source, name) = match aws.source() {
-        aws_spec::Source::WorkerRole => (CredentialSource::WorkerRole(host.clone()), WORKER_ROLE.to_owned()),
+        aws_spec::Source::WorkerRole => (CredentialSource::WorkerRole(host.clone()), host.aws.role_name()),
         aws_spec::Source::Account => {
             let source = CredentialSource::Account { access: access.clone(), execution };
             (source, format!("account {}", aws.account_name))

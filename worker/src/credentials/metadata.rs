@@ -1,194 +1,180 @@
-//! The instance metadata service, version 2: region, role and its credentials.
+//! The instance metadata service, version 2 only: what it says of the instance, and the credentials of its role.
+//! Source of paths, headers and answers: "Use the Instance Metadata Service to access instance metadata" and "Retrieve security
+//! credentials from instance metadata" in the Amazon EC2 user guide.
+
+mod fault;
+mod role;
 
 use std::{
-    sync::Mutex,
-    sync::PoisonError,
-    time::{Duration, Instant, SystemTime},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
-use aws_config::{
-    imds::{Client, client::error::ImdsError},
-    provider_config::ProviderConfig,
-};
-use aws_smithy_http_client::{Builder, Connector};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use proto::worker::Credentials;
-use serde::Deserialize;
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use tokio::sync::OnceCell;
 
-use super::{refusal, time_left};
+use self::fault::Fault;
+use super::{
+    exchange::{Answer, Call, Patience},
+    refusal,
+    role_source::{Missing, Session},
+};
 use crate::exec_dir::Refusal;
 
-/// Where the role's name is, and below it its credentials.
-const ROLE: &str = "/latest/meta-data/iam/security-credentials/";
-/// Where the region is.
-const REGION: &str = "/latest/meta-data/placement/region";
-/// The service answers in milliseconds or not at all.
-const TIMEOUT: Duration = Duration::from_secs(1);
-/// Tries of each call.
-const ATTEMPTS: u32 = 2;
-/// 60 seconds: steps that start together ask once.
-const KEEP: Duration = Duration::from_secs(60);
-/// 25 minutes: what a step's credentials should have left, since SDKs ask anew below 15.
-pub(super) const ENOUGH: Duration = Duration::from_secs(25 * 60);
+/// Where it is on every instance.
+const ADDRESS: &str = "http://169.254.169.254";
+/// It answers in milliseconds or not at all.
+const PATIENCE: Patience = Patience { connect: Duration::from_secs(1), whole: Duration::from_secs(2) };
+/// What says how long a token shall live, and for how long we want it: 6 hours, the longest there is.
+const TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
+const TTL_SECONDS: u64 = 21_600;
+/// 5 minutes before its end a token is not used any more.
+const TTL_MARGIN: Duration = Duration::from_secs(300);
+/// What shows the token.
+const TOKEN: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
 
-/// The service, and what it said lately.
+const TOKEN_PATH: &str = "/latest/api/token";
+const REGION_PATH: &str = "/latest/meta-data/placement/region";
+const PARTITION_PATH: &str = "/latest/meta-data/services/partition";
+const INSTANCE_PATH: &str = "/latest/meta-data/instance-id";
+
+/// The service, and what of it never changes.
 #[derive(Debug)]
 pub(super) struct Metadata {
-    endpoint: Option<String>,
-    client: OnceCell<Client>,
-    credentials: Mutex<Option<(Instant, Credentials)>>,
+    endpoint: String,
+    token: Mutex<Option<Token>>,
     region: OnceCell<String>,
+    instance: OnceCell<Instance>,
 }
 
-/// A role's credentials as the service writes them.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RoleCredentials {
-    code: String,
-    #[serde(default)]
-    message: String,
-    #[serde(default)]
-    access_key_id: String,
-    #[serde(default)]
-    secret_access_key: String,
-    #[serde(default)]
-    token: String,
-    expiration: Option<jiff::Timestamp>,
+/// The instance that this worker is on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Instance {
+    /// `i-…`.
+    pub id: String,
+    /// The part of AWS it is in, e.g. `aws-us-gov`.
+    pub partition: String,
+}
+
+struct Token {
+    header: HeaderValue,
+    ends: Instant,
 }
 
 impl Metadata {
+    /// Knows where it is; asks nothing.
     pub(super) fn new(endpoint: Option<&str>) -> Self {
         Self {
-            endpoint: endpoint.map(Into::into),
-            client: OnceCell::new(),
-            credentials: Mutex::new(None),
+            endpoint: endpoint.unwrap_or(ADDRESS).trim_end_matches('/').into(),
+            token: Mutex::new(None),
             region: OnceCell::new(),
+            instance: OnceCell::new(),
         }
     }
 
+    /// The instance's region.
+    ///
+    /// # Errors
+    /// `NO_REGION`, since it is asked for only when nobody else named one.
     pub(super) async fn region(&self) -> Result<String, Refusal> {
-        let asked = self.region.get_or_try_init(async || self.get(REGION).await).await;
-        asked.cloned().map_err(|error| match error {
-            ImdsError::ErrorResponse(_) => refusal(
-                "NO_REGION",
-                "The step names no region, the worker is configured with none, and the instance metadata service does not tell \
-                 it: set `aws.region` in the step or `--region` on the worker.",
-            ),
-            other => refusal(
-                "NO_REGION",
-                format!(
-                    "The step names no region, the worker is configured with none, and {} Set `aws.region` in the step or \
-                     `--region` on the worker.",
-                    self.unreachable(&other)
-                ),
-            ),
+        let asked = self.region.get_or_try_init(async || self.line(REGION_PATH).await).await;
+        asked.cloned().map_err(|fault| {
+            let why = fault.clause(&self.endpoint);
+            let sentence = format!(
+                "The step names no region, the worker is configured with none, and {why}. Set `aws.region` in the step or \
+                 `--region` on the worker."
+            );
+            refusal("NO_REGION", sentence)
         })
     }
 
-    pub(super) async fn credentials(&self) -> Result<Credentials, Refusal> {
-        if let Some(kept) = self.kept() {
-            return Ok(kept);
-        }
-        let fresh = self.ask_credentials().await?;
-        *self.credentials.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), fresh.clone()));
-        Ok(fresh)
+    /// The instance, when there is one.
+    pub(super) async fn instance(&self) -> Option<Instance> {
+        let asked = self.instance.get_or_try_init(async || {
+            let (id, partition) = (self.line(INSTANCE_PATH).await?, self.line(PARTITION_PATH).await?);
+            Ok::<_, Fault>(Instance { id, partition })
+        });
+        asked.await.ok().cloned()
     }
 
-    fn kept(&self) -> Option<Credentials> {
-        let kept = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
-        let (asked, credentials) = kept.as_ref()?;
-        let is_good = time_left(credentials, SystemTime::now()).is_none_or(|left| left > ENOUGH);
-        (asked.elapsed() < KEEP && is_good).then(|| credentials.clone())
+    /// A session of the role that is attached to the instance now.
+    ///
+    /// # Errors
+    /// Each way in which it has none, with its own code and sentence.
+    pub(super) async fn role(&self) -> Result<Session, Missing> {
+        role::session(self).await.map_err(|fault| fault.missing(&self.endpoint))
     }
 
-    async fn ask_credentials(&self) -> Result<Credentials, Refusal> {
-        let role = self.get(ROLE).await.map_err(|error| self.no_role(&error))?;
-        let role = role.lines().next().unwrap_or_default().trim().to_owned();
-        let json = self.get(&format!("{ROLE}{role}")).await.map_err(|error| self.no_role(&error))?;
-        let found: RoleCredentials = serde_json::from_str(&json).map_err(|_| {
-            // The text holds secrets, so it is not shown.
-            refusal("CREDENTIALS_REFUSED", "The instance metadata service answered something that is no credentials.")
-        })?;
-        if found.code != "Success" {
-            return Err(refusal(
-                "CREDENTIALS_REFUSED",
-                format!(
-                    "The instance metadata service has no credentials for the role \"{role}\": {} {}. Check the role's trust \
-                     policy: it must let ec2.amazonaws.com assume it.",
-                    found.code, found.message
-                ),
-            ));
-        }
-        Ok(Credentials {
-            access_key_id: found.access_key_id,
-            secret_access_key: found.secret_access_key,
-            session_token: found.token,
-            expires_at: found.expiration.map_or(0, jiff::Timestamp::as_second),
-        })
+    /// One word, such as a region: whatever is longer or has spaces is no answer of this service.
+    async fn line(&self, path: &str) -> Result<String, Fault> {
+        let body = self.get(path).await?;
+        let word = body.trim();
+        let is_word = (1..=128).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'<');
+        if is_word { Ok(word.to_owned()) } else { Err(Fault::Nonsense("something that is not metadata")) }
     }
 
-    async fn get(&self, path: &str) -> Result<String, ImdsError> {
-        let client = self.client.get_or_init(async || client(self.endpoint.as_deref())).await;
-        client.get(path).await.map(|answer| answer.as_ref().to_owned())
-    }
-
-    fn no_role(&self, error: &ImdsError) -> Refusal {
-        match error {
-            ImdsError::ErrorResponse(answer) if answer.response().status().as_u16() == 404 => refusal(
-                "NO_INSTANCE_ROLE",
-                "No role is attached to the worker's instance: attach an instance profile with a role to it, or give the step an \
-                 account.",
-            ),
-            other => refusal(
-                "NO_INSTANCE_METADATA",
-                format!(
-                    "The step takes the worker's own role, and {} Run it on a worker on EC2, or give the step an account.",
-                    self.unreachable(other)
-                ),
-            ),
-        }
-    }
-
-    fn unreachable(&self, error: &ImdsError) -> String {
-        let endpoint = self.endpoint.as_deref().unwrap_or("http://169.254.169.254");
-        match error {
-            ImdsError::ErrorResponse(answer) => {
-                format!(
-                    "the instance metadata service at {endpoint} answers with status {}.",
-                    answer.response().status().as_u16()
-                )
+    async fn get(&self, path: &str) -> Result<String, Fault> {
+        let answer = self.get_with(path, self.token().await?).await?;
+        let answer = match answer.status {
+            // The token ended before its time, e.g. because the instance was stopped and started.
+            StatusCode::UNAUTHORIZED => {
+                self.forget_token();
+                self.get_with(path, self.token().await?).await?
             }
-            ImdsError::FailedToLoadToken(_) => format!(
-                "the instance metadata service at {endpoint} gives no session token: there is none here, or it is switched off, or \
-                 its hop limit is too low for a container."
-            ),
-            _ => format!("the instance metadata service at {endpoint} cannot be reached."),
+            _ => answer,
+        };
+        match answer.status {
+            StatusCode::OK => Ok(answer.body),
+            StatusCode::FORBIDDEN => Err(Fault::Disabled),
+            other => Err(Fault::Status(other.as_u16())),
         }
+    }
+
+    async fn get_with(&self, path: &str, token: HeaderValue) -> Result<Answer, Fault> {
+        let call = Call::get(self.uri(path)?, vec![(TOKEN, token)]);
+        call.answer(PATIENCE).await.map_err(Fault::of_read)
+    }
+
+    async fn token(&self) -> Result<HeaderValue, Fault> {
+        if let Some(token) = self.kept_token() {
+            return Ok(token);
+        }
+        let headers = vec![(TTL, HeaderValue::from(TTL_SECONDS))];
+        let call = Call { method: Method::PUT, uri: self.uri(TOKEN_PATH)?, headers };
+        let answer = call.answer(PATIENCE).await.map_err(Fault::of_token)?;
+        match answer.status {
+            StatusCode::OK => self.keep_token(&answer.body),
+            StatusCode::FORBIDDEN => Err(Fault::Disabled),
+            other => Err(Fault::Status(other.as_u16())),
+        }
+    }
+
+    fn kept_token(&self) -> Option<HeaderValue> {
+        let kept = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().filter(|token| Instant::now() < token.ends).map(|token| token.header.clone())
+    }
+
+    fn keep_token(&self, text: &str) -> Result<HeaderValue, Fault> {
+        let mut header = HeaderValue::from_str(text.trim()).map_err(|_| Fault::Nonsense("a token that is none"))?;
+        header.set_sensitive(true);
+        let ends = Instant::now() + Duration::from_secs(TTL_SECONDS) - TTL_MARGIN;
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(Token { header: header.clone(), ends });
+        Ok(header)
+    }
+
+    fn forget_token(&self) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn uri(&self, path: &str) -> Result<Uri, Fault> {
+        // The configuration made sure that the endpoint is a URL.
+        format!("{}{path}", self.endpoint).parse().map_err(|_| Fault::Nonsense("an address that is none"))
     }
 }
 
-fn client(endpoint: Option<&str>) -> Client {
-    // Always plain HTTP, so no certificates need to be loaded for it.
-    let http: SharedHttpClient = Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = Connector::builder();
-        connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-        connector.build_http()
-    });
-    let provider = ProviderConfig::without_region().with_http_client(http);
-    let builder = Client::builder()
-        .configure(&provider)
-        .connect_timeout(TIMEOUT)
-        .read_timeout(TIMEOUT)
-        .operation_attempt_timeout(TIMEOUT)
-        .operation_timeout(TIMEOUT * 2 * ATTEMPTS)
-        .max_attempts(ATTEMPTS);
-    // Explicit even for the default, so that no environment variable or profile decides it.
-    match builder.endpoint(endpoint.unwrap_or("http://169.254.169.254")) {
-        Ok(builder) => builder.build(),
-        // The configuration made sure that it is a URL.
-        Err(_) => Client::builder().configure(&provider).build(),
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token")
     }
 }
 

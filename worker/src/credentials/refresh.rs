@@ -1,20 +1,30 @@
 //! Keeps the credentials of a running step fresh, in the file that its shim reads at each request.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    io::ErrorKind,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use proto::worker::Credentials;
 use service::backoff::Backoff;
 use tracing::{debug, warn};
 
-use super::{metadata::ENOUGH, time_left};
+use super::time_left;
 use crate::{
     exec_dir::{Refusal, RuntimeDir},
     random,
 };
 
+/// 25 minutes: what a step's credentials should have left, since SDKs ask anew below 15. Sessions that are short to begin with
+/// are refreshed at half of their time.
+const ENOUGH: Duration = Duration::from_secs(25 * 60);
+/// A tenth of the margin earlier at most, so that a hundred steps that began together do not ask together.
+const SPREAD: f64 = 0.1;
 /// Asking is repeated after 5 seconds, then ever more seldom up to 5 minutes.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// 1 second: however little is left, nobody is asked more often.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Where fresh credentials come from.
 pub trait Source: Send + Sync + 'static {
@@ -22,91 +32,100 @@ pub trait Source: Send + Sync + 'static {
     fn fetch(&self) -> impl Future<Output = Result<Credentials, Refusal>> + Send;
 }
 
-/// Replaces the credentials whenever less than 25 minutes are left, until the task is aborted. What there is stays while
-/// no newer can be had.
-pub async fn keep_fresh(source: impl Source, runtime: RuntimeDir, current: Credentials) {
-    refresh(&source, &runtime, current, Backoff::new(FIRST_WAIT, LONGEST_WAIT)).await;
+/// A step's credentials, and since when it has them.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// What the shim hands out.
+    pub credentials: Credentials,
+    /// When they were written for it.
+    pub since: SystemTime,
 }
 
-async fn refresh(source: &impl Source, runtime: &RuntimeDir, mut current: Credentials, mut backoff: Backoff) {
+/// Replaces the credentials when less than 25 minutes, or less than half of their time, is left, until the task is aborted.
+/// What there is stays while no newer can be had; why not is left beside it, for the shim to say.
+pub async fn keep_fresh(source: impl Source, runtime: RuntimeDir, held: Held) {
+    let mut keeper = Keeper { source, runtime, held, backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT) };
     // Long-lived keys never end.
-    while let Some(left) = time_left(&current, SystemTime::now()) {
-        if left > ENOUGH {
-            backoff.reset();
-            tokio::time::sleep(left - ENOUGH).await;
+    while let Some(wait) = until_due(&keeper.held.credentials, keeper.held.since, SystemTime::now(), random::fraction()) {
+        tokio::time::sleep(wait).await;
+        if !keeper.refresh().await {
+            return;
         }
-        match source.fetch().await {
-            Ok(fresh) if fresh.expires_at > current.expires_at => {
-                if let Err(error) = runtime.write_credentials(&fresh) {
-                    // The shim has removed the folder: the step has ended.
-                    debug!(%error, "fresh credentials have no reader any more");
-                    return;
+    }
+}
+
+/// Whether credentials that were had since `since` should be replaced; `random`, from 0 up to 1, spreads it.
+pub(super) fn is_due(credentials: &Credentials, since: SystemTime, now: SystemTime, random: f64) -> bool {
+    until_due(credentials, since, now, random).is_some_and(|wait| wait.is_zero())
+}
+
+/// How long until they should be replaced; none for long-lived keys.
+fn until_due(credentials: &Credentials, since: SystemTime, now: SystemTime, random: f64) -> Option<Duration> {
+    let ends = end(credentials)?;
+    let lifetime = ends.duration_since(since).unwrap_or_default();
+    let margin = (lifetime / 2).min(ENOUGH);
+    let left = ends.duration_since(now).unwrap_or_default();
+    Some(left.saturating_sub(margin + margin.mul_f64(SPREAD * random.clamp(0.0, 1.0))))
+}
+
+/// How long until another try, of which the back-off would wait `wait`: never more than a third of what is left.
+fn until_next_try(wait: Duration, left: Duration) -> Duration {
+    if left.is_zero() { wait } else { wait.min((left / 3).max(SHORTEST_WAIT)) }
+}
+
+fn end(credentials: &Credentials) -> Option<SystemTime> {
+    let ends = u64::try_from(credentials.expires_at).ok().filter(|ends| *ends > 0)?;
+    Some(UNIX_EPOCH + Duration::from_secs(ends))
+}
+
+struct Keeper<S> {
+    source: S,
+    runtime: RuntimeDir,
+    held: Held,
+    backoff: Backoff,
+}
+
+impl<S: Source> Keeper<S> {
+    /// Asks until newer credentials are there; answers whether anybody still wants them.
+    async fn refresh(&mut self) -> bool {
+        self.backoff.reset();
+        loop {
+            let problem = match self.source.fetch().await {
+                Ok(fresh) if fresh.expires_at > self.held.credentials.expires_at => {
+                    match self.runtime.write_credentials(&fresh) {
+                        Ok(()) => {
+                            self.held = Held { credentials: fresh, since: SystemTime::now() };
+                            return self.tell(None);
+                        }
+                        Err(error) => Some(format!("the worker cannot write them into its runtime folder: {error}.")),
+                    }
                 }
-                current = fresh;
+                // The source may have none newer yet.
+                Ok(_) => None,
+                Err(refusal) => Some(refusal.detail),
+            };
+            if let Some(problem) = &problem {
+                warn!(error = problem, "credentials of a running step cannot be refreshed now");
             }
-            // The service may have none newer yet.
-            Ok(_) => {}
-            Err(refusal) => warn!(error = refusal.detail, "credentials of a running step cannot be refreshed now"),
+            if !self.tell(problem.as_deref()) {
+                return false;
+            }
+            let left = time_left(&self.held.credentials, SystemTime::now()).unwrap_or_default();
+            tokio::time::sleep(until_next_try(self.backoff.next(random::fraction()), left)).await;
         }
-        tokio::time::sleep(backoff.next(random::fraction())).await;
+    }
+
+    /// Leaves the problem for the shim; answers whether there still is one. Without the folder the step has ended.
+    fn tell(&self, problem: Option<&str>) -> bool {
+        match self.runtime.write_credentials_problem(problem) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                debug!("fresh credentials have no reader any more");
+                false
+            }
+            _ => true,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        sync::atomic::{AtomicUsize, Ordering},
-        time::UNIX_EPOCH,
-    };
-
-    use super::*;
-
-    fn ending_in(seconds: u64) -> Credentials {
-        let ends = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() + seconds;
-        Credentials { access_key_id: format!("ASIA{seconds}"), expires_at: ends as i64, ..Credentials::default() }
-    }
-
-    /// Fails, then has newer ones, then fresh ones that last.
-    struct InTheEnd(AtomicUsize);
-
-    impl Source for InTheEnd {
-        async fn fetch(&self) -> Result<Credentials, Refusal> {
-            match self.0.fetch_add(1, Ordering::Relaxed) {
-                0 => Err(Refusal::default()),
-                1 => Ok(ending_in(700)),
-                _ => Ok(Credentials { expires_at: 0, ..ending_in(3600) }),
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn what_there_is_stays_until_newer_credentials_come() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let runtime = RuntimeDir::new(folder.path());
-        let first = ending_in(600);
-        runtime.write_credentials(&first).expect("written");
-        let source = InTheEnd(AtomicUsize::new(0));
-        let at_once = Backoff::new(Duration::from_millis(1), Duration::from_millis(1));
-        let refreshing = refresh(&source, &runtime, first, at_once);
-        // It never ends by itself: it is looked at while it runs.
-        tokio::select! {
-            () = refreshing => panic!("it ended"),
-            () = async {
-                while source.0.load(Ordering::Relaxed) < 3 {
-                    tokio::task::yield_now().await;
-                }
-            } => {}
-        }
-        let found = runtime.read_credentials().expect("readable").expect("some");
-        assert_eq!(found.access_key_id, "ASIA700", "neither a failure nor older credentials replace what there is");
-    }
-
-    #[tokio::test]
-    async fn long_lived_keys_are_never_refreshed() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let source = InTheEnd(AtomicUsize::new(0));
-        let backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
-        refresh(&source, &RuntimeDir::new(folder.path()), Credentials::default(), backoff).await;
-        assert_eq!(source.0.load(Ordering::Relaxed), 0);
-    }
-}
+mod tests;

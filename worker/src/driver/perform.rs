@@ -1,5 +1,7 @@
 //! One act for each wish.
 
+use std::time::SystemTime;
+
 use proto::worker::{self as wire_messages, worker_message::Message as ToCoordinator};
 use shared::id::ExecutionId;
 use tokio::task::spawn_blocking;
@@ -8,7 +10,7 @@ use worker_core::{Effect, Message, Record};
 
 use super::{Driver, tasks};
 use crate::{
-    credentials::refresh::keep_fresh,
+    credentials::refresh::{Held, keep_fresh},
     preparation::{CredentialSource, Wanted},
     result, wire,
 };
@@ -71,7 +73,11 @@ impl Driver {
         self.examine(execution);
         let Some(source) = CredentialSource::named(&self.host, &self.access, execution) else { return };
         match self.host.home.runtime(execution).read_credentials() {
-            Ok(Some(credentials)) => self.keep_fresh(execution, source, credentials),
+            Ok(Some(credentials)) => {
+                let since = self.host.home.runtime(execution).credentials_since();
+                let since = since.unwrap_or_else(SystemTime::now);
+                self.keep_fresh(execution, source, Held { credentials, since });
+            }
             Ok(None) => {}
             Err(error) => warn!(%execution, %error, "credentials of a running step cannot be read"),
         }
@@ -109,7 +115,7 @@ impl Driver {
         self.watch(execution);
         if let Some((credentials, source)) = prepared.credentials.as_mut() {
             let (credentials, source) = (credentials.clone(), source.clone());
-            self.keep_fresh(execution, source, credentials);
+            self.keep_fresh(execution, source, Held { credentials, since: SystemTime::now() });
         }
         tasks::spawning(self.host.clone(), execution, prepared, self.tasks.clone());
     }
@@ -121,9 +127,9 @@ impl Driver {
         }
     }
 
-    fn keep_fresh(&mut self, execution: ExecutionId, source: CredentialSource, now: wire_messages::Credentials) {
+    fn keep_fresh(&mut self, execution: ExecutionId, source: CredentialSource, held: Held) {
         let runtime = self.host.home.runtime(execution);
-        let refreshing = tasks::abortable("credentials", keep_fresh(source, runtime, now));
+        let refreshing = tasks::abortable("credentials", keep_fresh(source, runtime, held));
         self.attempt(execution).refreshing = Some(refreshing);
     }
 
@@ -143,7 +149,7 @@ impl Driver {
                     number,
                     free_slots: i32::try_from(free_slots).unwrap_or(i32::MAX),
                     disk_free_bytes: i64::try_from(self.host.home.disk_free()).unwrap_or(i64::MAX),
-                    identity: self.own_identity.clone(),
+                    identity: self.own_identity.identity.clone(),
                 }));
             }
             Message::Interrupted { execution, evidence } => {

@@ -1,6 +1,6 @@
 //! What the driver does beside its loop: preparing, spawning, looking, removing. Each answers with a fact.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use service::task;
 use shared::id::ExecutionId;
@@ -10,6 +10,7 @@ use worker_core::Finding;
 
 use super::Fact;
 use crate::{
+    credentials::own_identity::Watch,
     examine::examine,
     exec_dir::remove_tree,
     host::Host,
@@ -17,11 +18,6 @@ use crate::{
     process::spawn_shim,
     result,
 };
-
-/// 60 seconds between questions who this instance's role is.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// 5 minutes where there is no role: it is attached seldom.
-const ASK_SELDOM: Duration = Duration::from_secs(300);
 
 pub(super) async fn preparation(host: Arc<Host>, access: Access, wanted: Wanted, facts: mpsc::Sender<Fact>) {
     let execution = wanted.execution;
@@ -87,15 +83,15 @@ pub(super) fn removal(host: Arc<Host>, execution: ExecutionId) {
     });
 }
 
-/// Asks who the instance's own role is, for as long as the agent lives.
+/// Looks who the worker's own role is, for as long as the agent lives.
 pub(super) async fn own_identity(host: Arc<Host>, facts: mpsc::Sender<Fact>) {
+    let mut watch = Watch::default();
     loop {
-        let identity = host.aws.own_identity().await;
-        let wait = if identity.is_some() { ASK_AGAIN } else { ASK_SELDOM };
-        if facts.send(Fact::OwnIdentity(identity)).await.is_err() {
+        let seen = watch.look(&host.aws).await;
+        if facts.send(Fact::OwnIdentity(Box::new(seen))).await.is_err() {
             return;
         }
-        tokio::time::sleep(wait).await;
+        tokio::time::sleep(watch.patience()).await;
     }
 }
 

@@ -9,14 +9,19 @@ use std::{
         mpsc::{SyncSender, sync_channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use proto::worker::Credentials;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 
 use super::{
     Address,
     credentials::Answer,
+    expiry::Expiry,
     peer,
     request::{self, Verdict},
 };
@@ -39,6 +44,10 @@ pub enum Notice {
     Secrets(Vec<String>, SyncSender<()>),
     /// It closed itself, for the reason in this sentence.
     Closed(String),
+    /// The credentials near their end, and no newer ones came; in a sentence.
+    Expiring(String),
+    /// After that, newer ones came; in a sentence.
+    Refreshed(String),
 }
 
 /// The way to the shim: a queue, and something that wakes it.
@@ -66,6 +75,7 @@ struct Service {
     tokens: u32,
     refilled: Instant,
     refusals: u32,
+    expiry: Expiry,
 }
 
 impl Server {
@@ -95,6 +105,7 @@ impl Server {
             tokens: BURST,
             refilled: Instant::now(),
             refusals: 0,
+            expiry: Expiry::default(),
         };
         thread::Builder::new().name("endpoint".into()).stack_size(STACK_BYTES).spawn(move || service.run())?;
         Ok(Self { address, listener })
@@ -116,7 +127,7 @@ impl Drop for Server {
 
 impl Service {
     fn run(&mut self) {
-        while let Ok((connection, peer)) = self.listener.accept() {
+        while let Ok((connection, peer)) = self.next_client() {
             // A client that went away harms only itself.
             let _ = self.serve(connection, peer);
             if self.refusals >= MOST_REFUSALS {
@@ -127,6 +138,36 @@ impl Service {
                 return;
             }
         }
+    }
+
+    /// Looks at the credentials' end while it waits, and before it answers.
+    fn next_client(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            let patience = self.watch_expiry();
+            let mut fds = [PollFd::new(&self.listener, PollFlags::IN)];
+            let timeout = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: patience.subsec_nanos().into() };
+            match poll(&mut fds, Some(&timeout)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => {
+                    self.watch_expiry();
+                    return self.listener.accept();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Says what is to be said, and how long it may be until the next look.
+    fn watch_expiry(&mut self) -> Duration {
+        let (Ok(Some(credentials)), Some(since)) = (self.runtime.read_credentials(), self.runtime.credentials_since())
+        else {
+            return self.expiry.patience(&Credentials::default(), SystemTime::UNIX_EPOCH, SystemTime::now());
+        };
+        let now = SystemTime::now();
+        if let Some(notice) = self.expiry.look(&credentials, since, self.runtime.credentials_problem(), now) {
+            self.notify(notice);
+        }
+        self.expiry.patience(&credentials, since, now)
     }
 
     fn serve(&mut self, mut connection: TcpStream, peer: SocketAddr) -> io::Result<()> {

@@ -29,7 +29,7 @@ pub enum CredentialSource {
         /// For which attempt.
         execution: ExecutionId,
     },
-    /// The instance's metadata.
+    /// The source of the worker's own role.
     WorkerRole(Arc<Host>),
 }
 
@@ -62,7 +62,10 @@ impl CredentialSource {
     /// # Errors
     /// A refusal when they cannot be had within a minute.
     pub(super) async fn patiently(&self) -> Result<Credentials, Refusal> {
-        let Self::Account { access, execution } = self else { return self.fetch().await };
+        let (access, execution) = match self {
+            Self::WorkerRole(host) => return host.aws.role_credentials().await,
+            Self::Account { access, execution } => (access, execution),
+        };
         let request = FetchCredentialsRequest { execution_id: execution.to_string() };
         let mut access = access.clone();
         let ask = |mut client: super::Client| {
@@ -82,7 +85,7 @@ impl CredentialSource {
 impl Source for CredentialSource {
     async fn fetch(&self) -> Result<Credentials, Refusal> {
         match self {
-            Self::WorkerRole(host) => host.aws.role_credentials().await,
+            Self::WorkerRole(host) => host.aws.fresh_role_credentials().await,
             Self::Account { access, execution } => {
                 let request = FetchCredentialsRequest { execution_id: execution.to_string() };
                 let mut client = client(&mut access.clone()).await.map_err(|status| refused(&status))?;

@@ -238,7 +238,8 @@ impl<'a> Pump<'a> {
                     // The endpoint waits for this; if it does not any more, it will not hand them out.
                     let _ = done.send(());
                 }
-                Notice::Closed(sentence) => self.recorder.line(Level::Warning, &sentence),
+                Notice::Closed(sentence) | Notice::Expiring(sentence) => self.recorder.line(Level::Warning, &sentence),
+                Notice::Refreshed(sentence) => self.recorder.line(Level::Info, &sentence),
             }
         }
         Ok(())
