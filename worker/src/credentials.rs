@@ -8,6 +8,8 @@ mod metadata;
 pub mod own_identity;
 pub mod refresh;
 mod role_source;
+#[cfg(test)]
+mod stand_in;
 
 use std::{
     sync::Arc,

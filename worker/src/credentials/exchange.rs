@@ -131,7 +131,8 @@ impl Call {
     fn request(&self) -> http::Result<http::Request<Empty<Bytes>>> {
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
         let authority = self.uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-        let mut request = http::Request::builder().method(&self.method).uri(path).header(HOST, authority);
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let mut request = http::Request::builder().method(&self.method).uri(path).header(HOST, host);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

@@ -59,7 +59,7 @@ impl Watch {
                 Err(refusal) => seen.problem = Some(refusal),
             }
         }
-        if aws.role.is_there().await {
+        if aws.role.is_of_an_instance().await {
             seen.instance = aws.metadata.instance().await;
         }
         if self.seen.as_ref().is_none_or(|before| before.is_another(&seen)) {

@@ -95,10 +95,12 @@ impl RoleSource {
         self.name
     }
 
-    /// Whether somebody answers who knows the role, as far as was seen.
-    pub(super) async fn is_there(&self) -> bool {
+    /// Whether the role comes from instance metadata that answered the last question.
+    pub(super) async fn is_of_an_instance(&self) -> bool {
+        const UNANSWERED: [Reason; 3] = [Reason::NotOnEc2, Reason::ImdsHopLimit, Reason::ImdsDisabled];
         let kept = self.kept.lock().await;
-        kept.problem.as_ref().is_none_or(|problem| problem.reason != Reason::NotOnEc2.code())
+        let is_answered = |problem: &Refusal| UNANSWERED.iter().all(|reason| reason.code() != problem.reason);
+        matches!(self.link, Link::Imds(_)) && kept.problem.as_ref().is_none_or(is_answered)
     }
 
     /// The session of the moment: one of the last seconds, else a new look.

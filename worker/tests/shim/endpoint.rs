@@ -101,3 +101,39 @@ print(sorted(found), found["Version"], found["AccessKeyId"], " ".join(found["Sec
     );
     assert_eq!(left.stdout(), expected, "{}", left.at(Level::Error));
 }
+
+/// Waits for the log's line before it asks, so that the line came by itself.
+const ASK_WHEN_TOLD: &str = "import time\nwhile not os.path.exists('told'): time.sleep(0.05)\nask()\nprint('asked')";
+
+#[test]
+fn credentials_that_end_and_are_not_refreshed_are_told_of_once_before_and_again_when_newer_ones_came() {
+    let stage = Stage::python(&format!("{ASK}\n{ASK_WHEN_TOLD}")).aws(&ending_in(8));
+    stage.runtime.write_credentials_problem(Some("AWS STS is away.")).unwrap();
+    let shim = stage.start();
+    // No agent runs here: the shim alone says it.
+    stage.wait_for("could not be refreshed: AWS STS is away. Its AWS calls fail from then on.");
+    stage.runtime.write_credentials(&session()).unwrap();
+    stage.runtime.write_credentials_problem(None).unwrap();
+    std::fs::write(stage.exec.work().join("told"), "").unwrap();
+    assert!(wait(shim).success());
+    let left = stage.left();
+    assert_eq!(left.stdout(), "asked\n", "{}", left.at(Level::Error));
+    assert_eq!(left.at(Level::Warning).matches("could not be refreshed").count(), 1, "{}", left.system());
+    let told = left.at(Level::Info);
+    assert!(told.contains("The step's AWS credentials were refreshed; they end at 2096-10-02T07:06:40Z."), "{told}");
+}
+
+#[test]
+fn credentials_that_end_with_nobody_to_refresh_them_are_told_of_without_a_request() {
+    let stage = Stage::bash("while [ ! -e told ]; do sleep 0.05; done").aws(&ending_in(8));
+    let shim = stage.start();
+    stage.wait_for("were not refreshed: the worker's agent does not run");
+    std::fs::write(stage.exec.work().join("told"), "").unwrap();
+    assert!(wait(shim).success());
+    assert_eq!(stage.left().outcome.kind, OutcomeKind::Succeeded);
+}
+
+/// A session with so many seconds left.
+fn ending_in(seconds: i64) -> Credentials {
+    Credentials { expires_at: jiff::Timestamp::now().as_second() + seconds, ..session() }
+}
