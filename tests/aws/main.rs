@@ -3,5 +3,6 @@
 mod accounts;
 mod identities;
 mod metadata;
+mod own_role;
 mod secrets;
 mod stacks;

@@ -37,13 +37,22 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body, whatever its bytes.
     pub body: String,
+    /// How long a server lets its caller wait for it; `None` is for ever.
+    pub after: Option<Duration>,
 }
 
 impl Response {
     /// An answer with a body.
     #[must_use]
     pub fn new(status: u16, content_type: &str, body: impl Into<String>) -> Self {
-        Self { status, headers: vec![("content-type".into(), content_type.into())], body: body.into() }
+        let headers = vec![("content-type".into(), content_type.into())];
+        Self { status, headers, body: body.into(), after: Some(Duration::ZERO) }
+    }
+
+    /// The same, later; `None` never comes.
+    #[must_use]
+    pub fn after(self, after: Option<Duration>) -> Self {
+        Self { after, ..self }
     }
 }
 
@@ -97,6 +106,12 @@ fn serve_one(mut stream: TcpStream, answer: &(impl Fn(&Request) -> Response + ?S
         return;
     };
     let response = answer(&request);
+    let Some(after) = response.after else {
+        // Until the caller gives up and closes the connection.
+        let _ = stream.read(&mut [0]);
+        return;
+    };
+    thread::sleep(after);
     let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, phrase(response.status));
     for (name, value) in &response.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -177,7 +192,7 @@ fn parse_response(text: &str) -> Result<Response> {
         .collect();
     let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
     let body = if chunked { unchunk(body) } else { body.to_owned() };
-    Ok(Response { status, headers, body })
+    Ok(Response { status, headers, body, after: Some(Duration::ZERO) })
 }
 
 fn unchunk(mut rest: &str) -> String {

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ const MAX_TTL: u64 = 21_600;
 /// 1 hour: what a role allows unless told otherwise. EC2 vends six hours; a shorter session shows more refreshes.
 const SESSION: Duration = Duration::from_secs(3600);
 /// 15 minutes before its end EC2 has a new session ready.
-const RENEW_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
+const RENEW_BEFORE: SignedDuration = SignedDuration::from_mins(15);
 
 /// The EC2 instance that a service speaks for.
 #[derive(Clone, Debug)]
@@ -62,7 +62,20 @@ pub enum Mode {
     Disabled,
     /// STS does not let EC2 assume the role: an answer with 200 whose `Code` is not `Success`.
     RoleRefused,
+    /// The answer to the question for a token is dropped on the way: what a container behind hop limit 1 sees.
+    HopLimit,
+    /// Every answer but that with a token comes later than anybody waits for it.
+    Slow,
+    /// Every answer is somebody else's page, with 200.
+    Garbage,
+    /// Every answer has this status.
+    Status(u16),
+    /// The role that is named has no credentials: one is being exchanged.
+    Rotating,
 }
+
+/// 5 seconds: longer than clients wait.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// A running service.
 #[derive(Debug)]
@@ -78,6 +91,8 @@ struct State {
     aws: Client,
     tokens: BTreeMap<String, Instant>,
     session: Option<Session>,
+    /// How long its sessions are told to last, when that is shorter than they do.
+    vend_for: Option<Duration>,
     requests: Vec<String>,
 }
 
@@ -86,6 +101,8 @@ struct Session {
     role: String,
     key: AccessKey,
     last_updated: Timestamp,
+    /// The end that is told.
+    ends: Timestamp,
 }
 
 impl Imds {
@@ -103,8 +120,15 @@ impl Imds {
     /// # Errors
     /// When the listener has no address.
     pub fn start_on(listener: TcpListener, instance: Instance, aws: Client) -> Result<Self> {
-        let state =
-            State { instance, mode: Mode::Normal, aws, tokens: BTreeMap::new(), session: None, requests: Vec::new() };
+        let state = State {
+            instance,
+            mode: Mode::Normal,
+            aws,
+            tokens: BTreeMap::new(),
+            session: None,
+            vend_for: None,
+            requests: Vec::new(),
+        };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         let server = Server::start(listener, move |request| lock(&shared).answer(request))?;
@@ -125,6 +149,13 @@ impl Imds {
     /// Attaches another role, or none; what was vended stays valid, as in AWS.
     pub fn set_role(&self, role: Option<&str>) {
         lock(&self.state).instance.role = role.map(str::to_owned);
+    }
+
+    /// Tells a shorter life of its sessions than they have, and vends a new one at half of it.
+    pub fn vend_for(&self, told: Duration) {
+        let mut state = lock(&self.state);
+        state.vend_for = Some(told);
+        state.session = None;
     }
 
     /// The instance it speaks for.
@@ -148,9 +179,18 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 impl State {
     fn answer(&mut self, request: &Request) -> Response {
         self.requests.push(format!("{} {}", request.method, request.path));
-        if self.mode == Mode::Disabled {
-            return plain(403, "Forbidden");
+        match self.mode {
+            Mode::Disabled => return plain(403, "Forbidden"),
+            Mode::HopLimit if request.method == "PUT" => return plain(200, "").after(None),
+            Mode::Garbage => return Response::new(200, "text/html", "<html><body>Please log in.</body></html>"),
+            Mode::Status(status) => return plain(status, ""),
+            _ => {}
         }
+        let delay = if self.mode == Mode::Slow && request.method != "PUT" { SLOW } else { Duration::ZERO };
+        self.service(request).after(Some(delay))
+    }
+
+    fn service(&mut self, request: &Request) -> Response {
         match (request.method.as_str(), request.path.as_str()) {
             ("PUT", "/latest/api/token") => self.hand_out_token(request),
             ("PUT", _) => plain(404, "Not Found"),
@@ -186,6 +226,7 @@ impl State {
         match path {
             "/latest/meta-data/instance-id" => plain(200, &id),
             "/latest/meta-data/placement/region" => plain(200, REGION),
+            "/latest/meta-data/services/partition" => plain(200, "aws"),
             "/latest/meta-data/placement/availability-zone" => plain(200, &format!("{REGION}a")),
             "/latest/dynamic/instance-identity/document" => identity_document(&id),
             "/latest/meta-data/iam/info" => self.profile(),
@@ -210,7 +251,7 @@ impl State {
     }
 
     fn credentials(&mut self, role: &str) -> Response {
-        if self.instance.role.as_deref() != Some(role) {
+        if self.instance.role.as_deref() != Some(role) || self.mode == Mode::Rotating {
             return not_found();
         }
         let vended = if self.mode == Mode::RoleRefused { None } else { self.session_of(role).ok() };
@@ -222,7 +263,7 @@ impl State {
                 "AccessKeyId": session.key.id,
                 "SecretAccessKey": session.key.secret,
                 "Token": session.key.session_token,
-                "Expiration": session.key.expiration,
+                "Expiration": session.ends.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             })),
             None => json_answer(&json!({
                 "Code": "AssumeRoleUnauthorizedAccess",
@@ -234,20 +275,26 @@ impl State {
 
     /// The session that instances are told of until shortly before its end.
     fn session_of(&mut self, role: &str) -> Result<Session> {
-        if let Some(session) = self.session.as_ref().filter(|session| session.role == role && session.is_fresh()) {
+        let half = |told: Duration| SignedDuration::from_millis(told.as_millis() as i64 / 2);
+        let renew_before = self.vend_for.map_or(RENEW_BEFORE, half);
+        if let Some(session) = self.session.as_ref().filter(|session| session.role == role && session.is_fresh(renew_before)) {
             return Ok(session.clone());
         }
         let key = self.aws.instance_session(role, &self.instance.id, SESSION)?;
-        let session = Session { role: role.into(), key, last_updated: Timestamp::now() };
+        let last_updated = Timestamp::now();
+        let ends = match self.vend_for {
+            Some(told) => last_updated + told,
+            None => key.expiration.as_deref().context("a session without an end")?.parse()?,
+        };
+        let session = Session { role: role.into(), key, last_updated, ends };
         self.session = Some(session.clone());
         Ok(session)
     }
 }
 
 impl Session {
-    fn is_fresh(&self) -> bool {
-        let end = self.key.expiration.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
-        end.is_some_and(|end| end.duration_since(Timestamp::now()) > RENEW_BEFORE)
+    fn is_fresh(&self, renew_before: SignedDuration) -> bool {
+        self.ends.duration_since(Timestamp::now()) > renew_before
     }
 }
 

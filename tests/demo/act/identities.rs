@@ -71,8 +71,8 @@ fn check_callers(stage: &mut Stage, cast: &Cast, deployment: &Value) -> Result<(
     let role = format!("arn:aws:sts::123456789012:assumed-role/{DEPLOY_ROLE}/{instance}");
     for (name, worker, source, arn) in [
         ("Who am I", "build-1", "account shop-production", &user),
-        ("Who is the host", "deploy-1", "worker-role", &role),
-        ("Network", "deploy-1", "worker-role", &role),
+        ("Who is the host", "deploy-1", "worker-role (imds)", &role),
+        ("Network", "deploy-1", "worker-role (imds)", &role),
     ] {
         let attempt = &step(deployment, name)?["attempts"][0];
         stage.check(&format!("\"{name}\" ran on {worker}"), worker, attempt["worker"].as_str().unwrap_or("nowhere"));

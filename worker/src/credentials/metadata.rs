@@ -145,7 +145,7 @@ impl Metadata {
         match answer.status {
             StatusCode::OK => self.keep_token(&answer.body),
             StatusCode::FORBIDDEN => Err(Fault::Disabled),
-            other => Err(Fault::Status(other.as_u16())),
+            other => Err(Fault::NoToken(other.as_u16())),
         }
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Request {
     pub(super) line: String,
     /// All headers.
     pub(super) head: String,
+    /// As it came.
+    pub(super) body: String,
 }
 
 /// What goes back.
@@ -75,17 +77,18 @@ async fn converse(
 ) -> std::io::Result<()> {
     let mut text = String::new();
     let mut chunk = [0; 4096];
-    while !text.contains("\r\n\r\n") {
+    while !is_whole(&text) {
         let read = stream.read(&mut chunk).await?;
         if read == 0 {
             return Ok(());
         }
         text.push_str(&String::from_utf8_lossy(&chunk[..read]));
     }
-    let head = text.to_lowercase();
+    let (head, body) = text.split_once("\r\n\r\n").expect("it is whole");
+    let (head, body) = (format!("{}\r\n", head.to_lowercase()), body.to_owned());
     let line = head.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
     seen.lock().expect("whole").push(line.clone());
-    match answer(&Request { line, head }) {
+    match answer(&Request { line, head, body }) {
         Reply::Answer(status, body) => {
             let reply = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
             stream.write_all(reply.as_bytes()).await
@@ -93,4 +96,11 @@ async fn converse(
         Reply::Noise => stream.write_all(b"\x00\x01\x02 220 ready\r\n\r\n").await,
         Reply::Nothing => std::future::pending().await,
     }
+}
+
+fn is_whole(text: &str) -> bool {
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let head = head.to_lowercase();
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok());
+    body.len() >= length.unwrap_or(0)
 }

@@ -15,7 +15,9 @@ pub(super) enum Fault {
     Silent,
     /// The instance's metadata options refuse.
     Disabled,
-    /// Another status than the one it should have.
+    /// The question for a token has this status.
+    NoToken(u16),
+    /// Another question has this status.
     Status(u16),
     /// What it answered, in words.
     Nonsense(&'static str),
@@ -72,6 +74,7 @@ impl Fault {
             Self::HopLimit => format!("{service} takes connections, and its answer to the question for a token never arrives"),
             Self::Silent => format!("{service} gives a token, and then does not answer in time"),
             Self::Disabled => format!("{service} is switched off (status 403)"),
+            Self::NoToken(status) => format!("{service} answers the question for a token with status {status}"),
             Self::Status(status) => format!("{service} answers with status {status}"),
             Self::Nonsense(what) => format!("{service} answers with {what}"),
             Self::Broken(how) => format!("{service} breaks off its answer ({how})"),
@@ -98,7 +101,7 @@ impl Fault {
             Self::NoRole => "Attach an instance profile with a role to it, or give the step an account.",
             Self::Rotating { .. } => "A role that was attached a moment ago has them soon: try again.",
             Self::Refused { .. } => "The role's trust policy must let ec2.amazonaws.com assume it.",
-            Self::Silent | Self::Status(_) | Self::Nonsense(_) | Self::Broken(_) => {
+            Self::Silent | Self::NoToken(_) | Self::Status(_) | Self::Nonsense(_) | Self::Broken(_) => {
                 "It may pass; if it does not, look at what answers at that address."
             }
         }
@@ -111,7 +114,7 @@ impl Fault {
             Self::Disabled => Reason::ImdsDisabled,
             Self::NoRole => Reason::NoInstanceRole,
             Self::Refused { .. } => Reason::InstanceRoleRefused,
-            Self::Silent | Self::Status(_) | Self::Nonsense(_) | Self::Broken(_) | Self::Rotating { .. } => {
+            Self::Silent | Self::NoToken(_) | Self::Status(_) | Self::Nonsense(_) | Self::Broken(_) | Self::Rotating { .. } => {
                 Reason::ImdsAnswer
             }
         }

@@ -11,17 +11,16 @@ use crate::{
     credentials::stand_in::{Reply, StandIn, answer, in_seconds},
 };
 
-fn config(name: RoleSourceName, metadata: &str) -> Config {
+fn asking(name: RoleSourceName, variables: RoleVariables, metadata: &str, aws: &str) -> RoleSource {
+    service::tls::install_provider();
     let config = Config::resolve(Options::default(), Some(metadata.to_owned())).expect("sound");
-    // An AWS that nobody can reach.
-    let endpoint = Some("http://127.0.0.1:1".to_owned());
-    Config { role_source: name, region: Some("eu-west-1".into()), aws_endpoint_url: endpoint, ..config }
+    let (region, aws_endpoint_url) = (Some("eu-west-1".into()), Some(aws.to_owned()));
+    let config = Config { role_source: name, region, aws_endpoint_url, ..config };
+    RoleSource::new(&config, variables, &Arc::new(Metadata::new(Some(metadata))))
 }
 
 fn source(name: RoleSourceName, variables: RoleVariables, metadata: &str) -> RoleSource {
-    service::tls::install_provider();
-    let metadata_service = Arc::new(Metadata::new(Some(metadata)));
-    RoleSource::new(&config(name, metadata), variables, &metadata_service)
+    asking(name, variables, metadata, NOWHERE)
 }
 
 fn document(key: &str, ends_in: i64) -> Reply {
@@ -99,6 +98,40 @@ async fn a_web_identity_names_the_variable_or_file_that_is_missing() {
         let refusal = source(RoleSourceName::WebIdentity, variables, NOWHERE).session().await.expect_err(part);
         assert!(refusal.reason == "ROLE_SOURCE" && refusal.detail.contains(part), "{}", refusal.detail);
     }
+}
+
+#[tokio::test]
+async fn a_web_identity_shows_the_token_that_is_in_its_file_now_and_asks_anew_only_when_the_session_nears_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = folder.path().join("token");
+    let sts = StandIn::start(|request| {
+        let key = if request.body.contains("WebIdentityToken=second.token") { "ASIASECOND" } else { "ASIAFIRST" };
+        // The first one has ended when the next question comes.
+        let ends = in_seconds(if key == "ASIAFIRST" { 0 } else { 3600 });
+        answer(
+            200,
+            format!(
+                "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+                 <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+                 <SessionToken>t</SessionToken><Expiration>{ends}</Expiration></Credentials></AssumeRoleWithWebIdentityResult>\
+                 </AssumeRoleWithWebIdentityResponse>"
+            ),
+        )
+    })
+    .await;
+    let variables = RoleVariables {
+        web_identity_token_file: Some(token.display().to_string()),
+        role_arn: Some("arn:aws:iam::123456789012:role/pod".into()),
+        ..RoleVariables::default()
+    };
+    let source = asking(RoleSourceName::WebIdentity, variables, NOWHERE, &sts.url());
+    fs::write(&token, "first.token\n").expect("written");
+    let session = source.session().await.expect("a session");
+    assert_eq!((session.role.as_str(), session.credentials.access_key_id.as_str()), ("pod", "ASIAFIRST"));
+    fs::write(&token, "second.token\n").expect("written");
+    assert_eq!(source.look().await.session.expect("a session").credentials.access_key_id, "ASIASECOND");
+    source.look().await;
+    assert_eq!(sts.requests().len(), 2, "what is far from its end is kept");
 }
 
 #[tokio::test]
