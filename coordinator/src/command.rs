@@ -61,9 +61,11 @@ enum Command {
 impl Program {
     pub(crate) fn run(self) -> Result<(), Exit> {
         match self.command {
-            Command::Serve { settings, print_config: true } => say(Config::resolve(settings)?.print()?.trim_end()),
-            Command::Serve { settings, print_config: false } => serve(Config::resolve(settings)?),
-            Command::Init { settings } => init(&Config::resolve(settings)?),
+            Command::Serve { settings, print_config: true } => {
+                say(Config::resolve(settings.in_environment())?.print()?.trim_end())
+            }
+            Command::Serve { settings, print_config: false } => serve(Config::resolve(settings.in_environment())?),
+            Command::Init { settings } => init(&Config::resolve(settings.in_environment())?),
             Command::AdminToken { command } => command.run(),
             Command::Oidc { command } => command.run(),
             Command::Explain { reason } => explain(reason.as_deref()),

@@ -1,18 +1,20 @@
 //! Configuration: flags, then `LONGSHORE_…` variables, then a TOML file, then defaults; put together once.
 
 use std::{
-    fs,
+    collections::BTreeMap,
+    env, fmt, fs,
+    mem::take,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{enrolment::Urls, exit::Exit, issuer::IssuerUrl};
 
 /// What can be set; absent means that another layer or the default decides. The TOML file has the same keys, with `_`.
-#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[derive(Args, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// TOML file with any of these settings
@@ -46,6 +48,26 @@ pub struct Settings {
     /// Where that is served, as plain HTTP for what terminates TLS before it [default: 127.0.0.1:7304]
     #[arg(long, value_name = "ADDRESS:PORT", env = "LONGSHORE_OIDC_LISTEN")]
     pub oidc_listen: Option<SocketAddr>,
+    /// Where one AWS service is, e.g. sts=https://sts.internal; may be repeated
+    #[arg(long, value_name = "SERVICE=URL", env = "LONGSHORE_AWS_ENDPOINT", value_delimiter = ',', value_parser = aws::service_endpoint)]
+    #[serde(rename = "aws_endpoints", deserialize_with = "table")]
+    pub aws_endpoint: Vec<(String, String)>,
+    /// PEM file of certificate authorities to trust for AWS, besides the host's and those built in [default: AWS_CA_BUNDLE]
+    #[arg(long, value_name = "FILE", env = "LONGSHORE_CA_BUNDLE")]
+    pub ca_bundle: Option<PathBuf>,
+    /// Proxy for https:// addresses of AWS [default: HTTPS_PROXY]
+    #[arg(long, value_name = "URL", env = "LONGSHORE_HTTPS_PROXY", hide_env_values = true)]
+    pub https_proxy: Option<String>,
+    /// Proxy for http:// addresses of AWS [default: HTTP_PROXY]
+    #[arg(long, value_name = "URL", env = "LONGSHORE_HTTP_PROXY", hide_env_values = true)]
+    pub http_proxy: Option<String>,
+    /// Hosts, domains and networks that are reached without a proxy [default: NO_PROXY]; this host always is
+    #[arg(long, value_name = "HOST", env = "LONGSHORE_NO_PROXY", value_delimiter = ',')]
+    pub no_proxy: Vec<String>,
+    /// What AWS's own programs would take from the environment: the lowest layer
+    #[arg(skip)]
+    #[serde(skip)]
+    pub surroundings: aws::Settings,
     /// How log lines look [default: text]
     #[arg(long, value_name = "text|json", env = "LONGSHORE_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -77,9 +99,6 @@ pub struct Config {
     pub worker_listen: SocketAddr,
     /// Names and addresses under which others find this host, best first.
     pub public_address: Vec<String>,
-    /// Where AWS is asked instead of AWS itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub aws_endpoint_url: Option<String>,
     /// Under which URL AWS finds it as an issuer of tokens; it issues none without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oidc_issuer: Option<IssuerUrl>,
@@ -87,6 +106,42 @@ pub struct Config {
     pub oidc_listen: SocketAddr,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// How AWS is reached.
+    #[serde(flatten)]
+    pub aws: aws::Settings,
+}
+
+// A proxy's URL may hold a password.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Settings")
+    }
+}
+
+impl Settings {
+    /// With the authorities and proxies that the process's environment names, where nothing else does; never endpoints.
+    #[must_use]
+    pub fn in_environment(mut self) -> Self {
+        let variables =
+            env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let aws::Settings { ca_bundle, proxy, .. } = aws::Settings::from_environment(variables);
+        self.surroundings = aws::Settings { ca_bundle, proxy, ..aws::Settings::default() };
+        self
+    }
+
+    fn take_aws(&mut self) -> aws::Settings {
+        aws::Settings {
+            endpoint_url: self.aws_endpoint_url.take(),
+            endpoints: take(&mut self.aws_endpoint).into_iter().collect(),
+            ca_bundle: self.ca_bundle.take(),
+            proxy: aws::Proxy {
+                https: self.https_proxy.take(),
+                http: self.http_proxy.take(),
+                no_proxy: take(&mut self.no_proxy),
+            },
+            ..aws::Settings::default()
+        }
+    }
 }
 
 impl Config {
@@ -95,10 +150,12 @@ impl Config {
     /// # Errors
     /// Exit 64 with a sentence that names file and key.
     pub fn resolve(flags: Settings) -> Result<Self, Exit> {
-        let file = match &flags.config {
+        let mut flags = flags;
+        let mut file = match &flags.config {
             Some(path) => read(path)?,
             None => Settings::default(),
         };
+        let aws = flags.take_aws().or(file.take_aws()).or(take(&mut flags.surroundings));
         let data_dir = flags.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("longshore-data"));
         let listen = |flag: Option<SocketAddr>, file: Option<SocketAddr>, port| {
             flag.or(file).unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], port)))
@@ -113,27 +170,17 @@ impl Config {
             join_listen: listen(flags.join_listen, file.join_listen, 7301),
             worker_listen: listen(flags.worker_listen, file.worker_listen, 7302),
             public_address,
-            aws_endpoint_url: flags.aws_endpoint_url.or(file.aws_endpoint_url),
             oidc_issuer: flags.oidc_issuer.or(file.oidc_issuer).map(|url| issuer(&url)).transpose()?,
             oidc_listen: flags
                 .oidc_listen
                 .or(file.oidc_listen)
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7304))),
+            aws: aws::Settings { host: "the coordinator's host", ..aws },
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             data_dir,
         };
         config.check()?;
         Ok(config)
-    }
-
-    /// How AWS is reached.
-    #[must_use]
-    pub fn aws(&self) -> aws::Settings {
-        aws::Settings {
-            endpoint_url: self.aws_endpoint_url.clone(),
-            host: "the coordinator's host",
-            ..aws::Settings::default()
-        }
     }
 
     /// As TOML.
@@ -204,16 +251,12 @@ impl Config {
                 "--public-address is \"{name}\": it must be a host name or an IP address, without https:// and port."
             )));
         }
-        if let Some(url) = &self.aws_endpoint_url
-            && !url.starts_with("https://")
-            && !url.starts_with("http://")
-        {
-            return Err(Exit::usage(format!(
-                "--aws-endpoint-url is \"{url}\": it must begin with https:// or http://."
-            )));
-        }
-        Ok(())
+        self.aws.check().map_err(|fault| Exit::usage(fault.sentence))
     }
+}
+
+fn table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
+    Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
 }
 
 fn read(path: &Path) -> Result<Settings, Exit> {
@@ -281,6 +324,9 @@ mod tests {
                 "oidc_issuer = \"https://deploy.example.com\"\noidc_listen = \"0.0.0.0:7300\"",
                 "--admin-listen and --oidc-listen are both",
             ),
+            ("[aws_endpoints]\nSTS = \"http://x\"", "the service \"STS\""),
+            ("ca_bundle = \"/nowhere/ca.pem\"", "--ca-bundle names the file /nowhere/ca.pem"),
+            ("https_proxy = \"ftp://x\"", "--https-proxy"),
         ] {
             let exit = Config::resolve(settings(toml)).expect_err(toml);
             assert!(exit.code == 64 && exit.sentence.contains(part), "{toml}: {exit}");
@@ -303,5 +349,38 @@ mod tests {
         let urls = config.urls_of(SocketAddr::from(([0, 0, 0, 0], 7301)));
         assert_eq!(urls, ["https://deploy.internal:7301", "https://[::1]:7301"]);
         assert_eq!(config.certificate_names(), ["deploy.internal", "::1", "localhost", "127.0.0.1"]);
+    }
+
+    #[test]
+    fn the_way_to_aws_comes_from_flags_then_the_file_then_the_surroundings() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("coordinator.toml");
+        fs::write(&file, "https_proxy = \"http://file:1\"\n[aws_endpoints]\nsts = \"http://file:2\"").expect("written");
+        let proxy = aws::Proxy {
+            https: Some("http://around:1".into()),
+            http: Some("http://ada:canary@around:2".into()),
+            no_proxy: vec!["around".into()],
+        };
+        let flags = Settings {
+            config: Some(file),
+            surroundings: aws::Settings { proxy, ..aws::Settings::default() },
+            ..settings("no_proxy = [\"flag\"]\n[aws_endpoints]\ns3 = \"http://flag:1\"")
+        };
+        let config = Config::resolve(flags).expect("valid");
+        assert_eq!(
+            (config.aws.endpoint("sts"), config.aws.endpoint("s3")),
+            (Some("http://file:2"), Some("http://flag:1"))
+        );
+        assert_eq!(
+            (config.aws.proxy.https.as_deref(), &config.aws.proxy.no_proxy),
+            (Some("http://file:1"), &vec!["flag".into()])
+        );
+        for shown in [config.print().expect("printable"), format!("{config:?}")] {
+            assert!(!shown.contains("canary") && shown.contains("http://ada:***@around:2"), "{shown}");
+        }
+        let again = fs::write(folder.path().join("again.toml"), config.print().expect("printable"));
+        again.expect("written");
+        let flags = Settings { config: Some(folder.path().join("again.toml")), ..Settings::default() };
+        assert_eq!(Config::resolve(flags).expect("valid").aws.endpoints, config.aws.endpoints);
     }
 }

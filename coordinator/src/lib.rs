@@ -100,6 +100,7 @@ pub struct Running {
 /// [`Exit`] with code and sentence when it cannot begin; no port is bound unless the configuration and the data folder are
 /// good.
 pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> {
+    let aws = Aws::new(&config.aws).map_err(|fault| Exit::usage(fault.sentence))?;
     let data_dir = DataDir::hold(&config.data_dir)?;
     let (vault, logs) = open(&data_dir, &config).await?;
     let bound = Bound::bind(&config).await?;
@@ -125,7 +126,7 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
         None => Issuer::disabled(),
     };
 
-    let minter = Minter { aws: Aws::new(&config.aws())?, issuer: issuer.clone() };
+    let minter = Minter { aws, issuer: issuer.clone() };
 
     // The brain and its hands
     let (store, seal) = (vault.store.clone(), vault.seal.clone());

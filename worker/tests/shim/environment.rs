@@ -25,7 +25,8 @@ fn printing() -> Stage {
         .agent_has("LONGSHORE_JOIN_STRING", "stale")
         .agent_has("BASH_ENV", "/stale")
         .agent_has("TZ", "Europe/Berlin")
-        .agent_has("AWS_CA_BUNDLE", "/etc/ca.pem")
+        .agent_has("AWS_CA_BUNDLE", "/stale")
+        .agent_has("HTTPS_PROXY", "http://stale")
 }
 
 fn aws_names(environment: &BTreeMap<String, String>) -> Vec<&str> {
@@ -48,6 +49,8 @@ fn a_step_without_aws_finds_nothing_of_aws() {
 fn a_session_is_found_through_the_endpoint_only() {
     let mut stage = printing().aws(&session());
     stage.order.aws_endpoint_url = "http://127.0.0.1:4566".into();
+    stage.order.aws_endpoints = [("cloudwatch_logs".to_owned(), "https://logs.internal".to_owned())].into();
+    stage.order.aws_ca_bundle = "/data/aws-ca-bundle.pem".into();
     let found = environment(stage);
     assert_eq!(
         aws_names(&found),
@@ -59,6 +62,7 @@ fn a_session_is_found_through_the_endpoint_only() {
             "AWS_DEFAULT_REGION",
             "AWS_EC2_METADATA_DISABLED",
             "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
             "AWS_REGION",
             "AWS_SHARED_CREDENTIALS_FILE"
         ]
@@ -66,6 +70,27 @@ fn a_session_is_found_through_the_endpoint_only() {
     assert!(found["AWS_CONTAINER_CREDENTIALS_FULL_URI"].starts_with("http://127.0.0.1:"));
     assert_eq!(found["AWS_CONFIG_FILE"], "/dev/null");
     assert_eq!(found["AWS_REGION"], "eu-west-1");
+    assert_eq!(found["AWS_CA_BUNDLE"], "/data/aws-ca-bundle.pem");
+    assert_eq!(found["AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"], "https://logs.internal");
+}
+
+#[test]
+fn every_step_is_told_the_proxy_and_its_password_is_masked() {
+    let mut stage = printing();
+    stage.order.https_proxy = "http://ada:canary-password@proxy.internal:3128".into();
+    stage.order.no_proxy = vec!["internal.example".into()];
+    stage.order.aws_endpoint_url = "http://127.0.0.1:4566".into();
+    stage.order.aws_ca_bundle = "/data/aws-ca-bundle.pem".into();
+    let found = environment(stage);
+    assert_eq!(aws_names(&found), ["AWS_CONFIG_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_SHARED_CREDENTIALS_FILE"]);
+    for name in ["HTTPS_PROXY", "https_proxy"] {
+        assert!(found[name].ends_with("@proxy.internal:3128") && !found[name].contains("canary"), "{found:?}");
+    }
+    assert!(
+        found["NO_PROXY"].starts_with("internal.example,") && found["NO_PROXY"].contains("169.254.169.254"),
+        "{found:?}"
+    );
+    assert!(!found.contains_key("HTTP_PROXY"), "{found:?}");
 }
 
 #[test]
@@ -74,7 +99,6 @@ fn long_lived_keys_are_found_through_the_helper_only() {
     assert_eq!(
         aws_names(&found),
         [
-            "AWS_CA_BUNDLE",
             "AWS_CONFIG_FILE",
             "AWS_DEFAULT_REGION",
             "AWS_EC2_METADATA_DISABLED",
