@@ -4,6 +4,7 @@
 
 mod caller;
 mod exchange;
+mod grant;
 mod metadata;
 pub mod own_identity;
 pub mod refresh;
@@ -17,6 +18,7 @@ use std::{
 };
 
 use proto::worker::{AwsSpec, Credentials, StepIdentity};
+use shared::aws::role_of_session;
 
 use crate::{
     config::Config,
@@ -25,6 +27,8 @@ use crate::{
     failure::{Exit, Failure},
     home::Home,
 };
+
+pub use grant::Had;
 
 use caller::Callers;
 use metadata::Metadata;
@@ -74,6 +78,12 @@ impl Aws {
     #[must_use]
     pub fn for_steps(&self) -> &aws::Settings {
         &self.for_steps
+    }
+
+    /// Region that the worker was configured with; empty for none.
+    #[must_use]
+    pub fn configured_region(&self) -> String {
+        self.region.clone().unwrap_or_default()
     }
 
     /// How the log calls the worker's own role, e.g. `worker-role (imds)`: with the source that supplies it.
@@ -141,7 +151,7 @@ impl Aws {
 /// # Errors
 /// A refusal that says both.
 pub fn check_expectations(spec: &AwsSpec, found: &StepIdentity) -> Result<(), Refusal> {
-    let role = role_of(&found.arn);
+    let role = role_of_session(&found.arn);
     let checks = [
         ("AWS account", spec.expect_account.as_str(), found.account.as_str()),
         ("role", spec.expect_role.as_str(), role),
@@ -160,16 +170,6 @@ pub fn check_expectations(spec: &AwsSpec, found: &StepIdentity) -> Result<(), Re
         }
     }
     Ok(())
-}
-
-/// The role in `arn:aws:sts::123456789012:assumed-role/NAME/session`; empty for anybody who is no role.
-fn role_of(arn: &str) -> &str {
-    let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
-    let mut parts = resource.split('/');
-    match (parts.next(), parts.next()) {
-        (Some("assumed-role"), Some(role)) => role,
-        _ => "",
-    }
 }
 
 /// How long credentials are still good; none for long-lived keys.
@@ -213,11 +213,5 @@ mod tests {
         let spec = AwsSpec { expect_role: "shop-deployer".into(), ..AwsSpec::default() };
         assert_eq!(check_expectations(&spec, &found()), Ok(()));
         assert_eq!(check_expectations(&AwsSpec::default(), &found()), Ok(()));
-    }
-
-    #[test]
-    fn a_user_has_no_role() {
-        assert_eq!(role_of("arn:aws:iam::123456789012:user/assumed-role/x"), "");
-        assert_eq!(role_of("nonsense"), "");
     }
 }

@@ -69,7 +69,8 @@ pub struct Driver {
     facts: mpsc::Receiver<Fact>,
     tasks: mpsc::Sender<Fact>,
     attempts: BTreeMap<ExecutionId, Attempt>,
-    own_identity: OwnIdentity,
+    /// Who the worker's own role is; none until AWS was asked.
+    own_identity: Option<OwnIdentity>,
     looked_again: Instant,
 }
 
@@ -134,7 +135,7 @@ impl Driver {
             facts,
             tasks,
             attempts: BTreeMap::new(),
-            own_identity: OwnIdentity::default(),
+            own_identity: None,
             looked_again: began,
             host,
         };
@@ -235,7 +236,7 @@ impl Driver {
             }
             Fact::Examined(execution, finding, notice) => self.examined(execution, finding, notice),
             Fact::OwnIdentity(identity) => {
-                self.own_identity = *identity;
+                self.own_identity = Some(*identity);
                 vec![]
             }
         }

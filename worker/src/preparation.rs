@@ -83,6 +83,7 @@ pub async fn prepare(host: Arc<Host>, access: Access, wanted: Wanted) -> Result<
         Ok(Some(aws)) => {
             order.region.clone_from(&aws.identity.region);
             order.identity = Some(aws.identity);
+            order.throttled = aws.throttled;
             Some((aws.credentials, aws.source))
         }
         Err(refusal) => {
@@ -98,6 +99,8 @@ struct AwsNeeds {
     credentials: Credentials,
     source: CredentialSource,
     identity: StepIdentity,
+    /// How often AWS asked for fewer calls.
+    throttled: u32,
 }
 
 /// Files and credentials at the same time.
@@ -131,11 +134,11 @@ async fn aws_needs(
     spec: &StepSpec,
 ) -> Result<Option<AwsNeeds>, Refusal> {
     let Some(aws) = &spec.aws else { return Ok(None) };
-    let (source, name) = match aws.source() {
-        aws_spec::Source::WorkerRole => (CredentialSource::WorkerRole(host.clone()), host.aws.role_name()),
-        aws_spec::Source::Account => {
-            let source = CredentialSource::Account { access: access.clone(), execution };
-            (source, format!("account {}", aws.account_name))
+    let region = host.aws.region(aws).await?;
+    let source = match aws.source() {
+        aws_spec::Source::WorkerRole if !aws.assumes_roles => CredentialSource::WorkerRole(host.clone()),
+        aws_spec::Source::WorkerRole | aws_spec::Source::Account => {
+            CredentialSource::granted(host, access, execution, &region)
         }
         aws_spec::Source::Unspecified => {
             let sentence =
@@ -143,11 +146,10 @@ async fn aws_needs(
             return Err(refusal("UNKNOWN_IDENTITY", sentence));
         }
     };
-    let region = host.aws.region(aws).await?;
-    let credentials = source.patiently().await?;
-    let identity = host.aws.identify(&credentials, &region, name).await?;
+    let had = source.patiently().await?;
+    let identity = host.aws.identify(&had.credentials, &region, had.source).await?;
     credentials::check_expectations(aws, &identity)?;
-    Ok(Some(AwsNeeds { credentials, source, identity }))
+    Ok(Some(AwsNeeds { credentials: had.credentials, source, identity, throttled: had.throttled }))
 }
 
 async fn fetch_step(mut access: Access, execution: ExecutionId) -> Result<StepSpec, Unpreparable> {

@@ -11,9 +11,8 @@ use aws::Aws;
 use aws_lc_rs::digest;
 use proto::worker::Credentials;
 use tokio::sync::OnceCell;
-use zeroize::Zeroizing;
 
-use super::refusal;
+use super::{grant::for_aws, refusal};
 use crate::exec_dir::Refusal;
 
 /// 60 seconds: as long as nobody would mind that a key was revoked.
@@ -77,13 +76,7 @@ fn key(credentials: &Credentials, region: &str) -> [u8; 32] {
 }
 
 async fn ask(way: &Aws, credentials: &Credentials, region: &str, source: &str) -> Result<Caller, Refusal> {
-    let credentials = aws::Credentials {
-        access_key_id: credentials.access_key_id.clone(),
-        secret_access_key: Zeroizing::new(credentials.secret_access_key.clone()),
-        session_token: Zeroizing::new(credentials.session_token.clone()),
-        expires_at: Some(credentials.expires_at).filter(|ends| *ends > 0),
-    };
-    let answer = way.caller(source, &credentials, region).await;
+    let answer = way.caller(source, &for_aws(credentials), region).await;
     let caller = answer.map_err(|fault| refusal(fault.reason.code(), fault.sentence))?.value;
     Ok(Caller { account: caller.account, arn: caller.arn })
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use proto::worker::{AwsSpec, StepIdentity};
+use proto::worker::{AwsSpec, OwnRole, StepIdentity};
+use shared::aws::partition_of;
 use tracing::info;
 
 use super::{Aws, metadata::Instance, role_source::Session};
@@ -99,6 +100,23 @@ impl Asked {
 }
 
 impl OwnIdentity {
+    /// As the coordinator is told; `region` is the one that the worker was configured with, if any.
+    #[must_use]
+    pub fn to_wire(&self, region: &str) -> OwnRole {
+        let of_identity = self.identity.as_ref().map(|identity| identity.region.clone());
+        let problem = self.problem.clone().filter(|_| self.identity.is_none());
+        let arn = self.identity.as_ref().map_or("", |identity| identity.arn.as_str());
+        let problem = problem.unwrap_or_else(|| Refusal { reason: String::new(), detail: String::new() });
+        OwnRole {
+            identity: self.identity.clone().map(|identity| StepIdentity { expires_at: self.expires_at, ..identity }),
+            partition: partition_of(arn).into(),
+            obtained_at: self.obtained_at,
+            reason: problem.reason,
+            problem: problem.detail,
+            region: of_identity.unwrap_or_else(|| region.into()),
+        }
+    }
+
     /// Whether something else is to be said than of the one before; a fresh session of the same role is none.
     fn is_another(&self, now: &Self) -> bool {
         let who = |seen: &Self| seen.identity.as_ref().map(|found| (found.account.clone(), found.arn.clone(), found.region.clone()));

@@ -149,7 +149,8 @@ impl Driver {
                     number,
                     free_slots: i32::try_from(free_slots).unwrap_or(i32::MAX),
                     disk_free_bytes: i64::try_from(self.host.home.disk_free()).unwrap_or(i64::MAX),
-                    identity: self.own_identity.identity.clone(),
+                    own_role: self.own_identity.as_ref().map(|own| own.to_wire(&self.host.aws.configured_region())),
+                    isolation: None,
                 }));
             }
             Message::Interrupted { execution, evidence } => {

@@ -53,6 +53,9 @@ pub struct ShimOrder {
     /// What is reached without a proxy.
     #[prost(string, repeated, tag = "24")]
     pub no_proxy: Vec<String>,
+    /// How often AWS asked for fewer calls before the step's credentials were there.
+    #[prost(uint32, tag = "25")]
+    pub throttled: u32,
 }
 
 impl ShimOrder {

@@ -91,6 +91,14 @@ impl<'a> Attempt<'a> {
             self.recorder.line(Level::Info, &runs_as(&identity));
             self.recorder.identity(identity);
         }
+        if self.order.throttled > 0 {
+            let times = if self.order.throttled == 1 { "once" } else { "several times" };
+            let sentence = format!(
+                "AWS STS asked for fewer calls ({} of them) before it answered; it was asked again {times}, with growing waits.",
+                self.order.throttled
+            );
+            self.recorder.line(Level::Warning, &sentence);
+        }
         for line in std::mem::take(&mut self.spec.preamble) {
             self.recorder.line(Level::try_from(line.level).unwrap_or(Level::Info), &line.text);
         }
