@@ -16,7 +16,7 @@ use crate::{
     home::Home,
     host::{Host, boot_id},
     identity::WorkerIdentity,
-    invitation, join,
+    invitation, isolation, join,
     journal::{Journal, Opened},
     outbox::Outbox,
     session::{self, Session, renew_for_ever},
@@ -41,7 +41,11 @@ pub async fn run(
     tls::install_provider();
     let (home, _lock) = Home::open(&config.data_dir, config.runtime_dir.as_deref())?;
     let identity = identity(&home, &config, join_string).await?;
-    let host = Host::new(home, identity, &config, role)?;
+    let (step_users, isolation) = isolation::establish(&config, &home).await?;
+    let host = Host::new(home, identity, &config, role, step_users, isolation)?;
+    if !host.isolation.holds {
+        warn!(why = host.isolation.why, "steps are not isolated");
+    }
     let Opened { journal, memory, lost } = open_journal(&host)?;
     if let Some(why) = lost {
         error!(error = why, "records of earlier attempts are lost; the coordinator will ask a person about them");

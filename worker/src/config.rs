@@ -16,6 +16,7 @@ use shared::limits;
 use crate::{
     environment::Surroundings,
     failure::{Exit, Failure},
+    step_users::StepUsers,
 };
 
 /// Where everything is kept unless told otherwise.
@@ -63,6 +64,10 @@ pub struct Options {
     /// AWS region of steps that name none [default: that of the instance].
     #[arg(long, env = "LONGSHORE_WORKER_REGION", value_name = "REGION")]
     region: Option<String>,
+    /// Users that steps run as, each step as one of its own: auto, off, or a range of numeric ids like 60100-60163, which
+    /// need no passwd entry [default: auto, which is 60100-60163 where that is possible].
+    #[arg(long, env = "LONGSHORE_WORKER_STEP_USERS", value_name = "USERS")]
+    step_users: Option<StepUsers>,
     /// Join with the join string in this file first, if this worker has not joined yet.
     #[arg(long, env = "LONGSHORE_WORKER_JOIN_STRING_FILE", value_name = "FILE")]
     join_string_file: Option<PathBuf>,
@@ -104,6 +109,7 @@ struct File {
     metadata_endpoint: Option<String>,
     role_source: Option<RoleSourceName>,
     region: Option<String>,
+    step_users: Option<StepUsers>,
     join_string_file: Option<PathBuf>,
     log_json: Option<bool>,
 }
@@ -149,6 +155,8 @@ pub struct Config {
     /// Region of steps that name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// Users that steps run as.
+    pub step_users: StepUsers,
     /// Where a join string lies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub join_string_file: Option<PathBuf>,
@@ -175,6 +183,7 @@ impl Config {
             metadata_endpoint: options.metadata_endpoint.or(file.metadata_endpoint).or(surroundings.metadata_endpoint),
             role_source: options.role_source.or(file.role_source).unwrap_or_default(),
             region: options.region.or(file.region),
+            step_users: options.step_users.or(file.step_users).unwrap_or_default(),
             join_string_file: options.join_string_file.or(file.join_string_file),
             log_json: options.log_json || file.log_json.unwrap_or(false),
             aws: Settings { host: "the worker's host", ..aws },
@@ -196,6 +205,7 @@ impl Config {
         if !(1..=limits::MAX_SLOTS).contains(&self.slots) {
             return Err(usage(format!("slots is {}: it must be between 1 and {}.", self.slots, limits::MAX_SLOTS)));
         }
+        self.check_step_users()?;
         let is_url = self.metadata_endpoint.as_deref().is_none_or(|url| {
             url.parse::<http::Uri>()
                 .is_ok_and(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")))
@@ -236,6 +246,28 @@ impl File {
             },
             ..Settings::default()
         }
+    }
+}
+
+impl Config {
+    fn check_step_users(&self) -> Result<(), Failure> {
+        let StepUsers::Range(range) = self.step_users else { return Ok(()) };
+        let own = rustix::process::geteuid().as_raw();
+        let wrong = if range.count() < self.slots {
+            format!(
+                "are fewer than the {} slots: every step needs one of its own. Give more, or fewer --slots",
+                self.slots
+            )
+        } else if range.contains(own) {
+            format!("contain {own}, as which the agent itself runs: give a range without it")
+        } else if own != 0 {
+            format!(
+                "can only be had by an agent that runs as root, and this one runs as uid {own}: run it as root, or give --step-users off"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(usage(format!("The step users {range} {wrong}.")))
     }
 }
 

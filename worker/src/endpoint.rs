@@ -26,7 +26,7 @@ pub use self::{
     client::fetch,
     server::{Notice, Notices, Server},
 };
-use crate::exec_dir::RuntimeDir;
+use crate::exec_dir::StepDir;
 
 /// What a client must know; written to a file that only the step's user may read.
 #[derive(Clone)]
@@ -63,9 +63,9 @@ impl Address {
     ///
     /// # Errors
     /// Whatever the file system says.
-    pub fn write(&self, runtime: &RuntimeDir) -> io::Result<()> {
-        runtime.write_private("token", self.token.as_bytes())?;
-        runtime.write_private("endpoint", format!("{}\n{}\n{}\n", self.socket, self.path, self.token).as_bytes())
+    pub fn write(&self, step: &StepDir) -> io::Result<()> {
+        step.write_private("token", self.token.as_bytes())?;
+        step.write_private("endpoint", format!("{}\n{}\n{}\n", self.socket, self.path, self.token).as_bytes())
     }
 
     /// Reads the file that [`Self::write`] made for us.
@@ -85,14 +85,14 @@ impl Address {
 
     /// Where SDKs find the token.
     #[must_use]
-    pub fn token_file(runtime: &RuntimeDir) -> PathBuf {
-        runtime.path().join("token")
+    pub fn token_file(step: &StepDir) -> PathBuf {
+        step.path().join("token")
     }
 
     /// Where our own clients find everything.
     #[must_use]
-    pub fn file(runtime: &RuntimeDir) -> PathBuf {
-        runtime.path().join("endpoint")
+    pub fn file(step: &StepDir) -> PathBuf {
+        step.path().join("endpoint")
     }
 }
 

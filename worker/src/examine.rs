@@ -1,14 +1,14 @@
 //! What an attempt's folder says about it, settled under its lock. The same look serves an attempt that has just ended and
 //! one that an earlier agent left behind.
 
-use std::{io, thread, time::Duration};
+use std::{io, path::Path, thread, time::Duration};
 
 use shared::id::ExecutionId;
 use tracing::warn;
 use worker_core::Finding;
 
 use crate::{
-    exec_dir::{ExecDir, ExecLock},
+    exec_dir::{ExecDir, ExecLock, let_nobody_pass},
     home::Home,
     process::{Cgroup, sweep},
 };
@@ -51,11 +51,25 @@ pub fn look(home: &Home, execution: ExecutionId) -> io::Result<Option<Finding>> 
         return Ok(exec.is_started().then_some(Finding::Alive));
     };
     let finding = settle(&exec, &lock, execution)?;
-    // The shim does that itself when it ends properly.
-    if let Err(error) = home.runtime(execution).wipe() {
+    // The shim does all of this itself when it ends properly.
+    let runtime = home.runtime(execution);
+    for folder in [exec.path(), runtime.path()] {
+        close(folder)?;
+    }
+    if let Err(error) = runtime.wipe() {
         warn!(%execution, %error, "runtime folder cannot be removed");
     }
+    // Last: from here on another attempt may have the user.
+    exec.release_user()?;
     Ok(Some(finding))
+}
+
+/// Whatever cannot be removed of an attempt is out of reach of its user's next holder.
+fn close(folder: &Path) -> io::Result<()> {
+    match let_nobody_pass(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 fn settle(exec: &ExecDir, lock: &ExecLock, execution: ExecutionId) -> io::Result<Finding> {
@@ -70,7 +84,7 @@ fn settle(exec: &ExecDir, lock: &ExecLock, execution: ExecutionId) -> io::Result
     // A torn file means that the shim died before it spawned anything into the group.
     let info = exec.read_shim_info().ok().flatten();
     let cgroup = info.and_then(|info| info.cgroup).map(Cgroup::at);
-    let killed = sweep(&execution.to_string(), cgroup.as_ref(), PATIENCE)?;
+    let killed = sweep(&execution.to_string(), cgroup.as_ref(), exec.read_user()?, PATIENCE)?;
     let left = match killed {
         0 => "no process of it was left".into(),
         1 => "one process of it was left and was killed".into(),

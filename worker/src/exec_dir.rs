@@ -6,11 +6,12 @@
 mod events;
 mod exit;
 mod order;
+mod step_dir;
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -24,7 +25,11 @@ pub use self::{
     events::{EventReader, EventWriter},
     exit::{EXIT_SLOT_BYTES, ExitRecord, ExitSlot},
     order::{Refusal, ShimOrder},
+    step_dir::{StepDir, give},
 };
+
+/// Name of the file that holds an attempt's own user.
+const USER_FILE: &str = "step-user";
 
 /// `<data>/exec/<execution id>/`: survives a restart of the host.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -170,7 +175,7 @@ impl ExecDir {
             return Ok(());
         }
         let new = self.path.join("cancel.new");
-        if let Err(error) = fs::write(&new, grace.as_millis().to_string())
+        if let Err(error) = write_new(&new, grace.as_millis().to_string().as_bytes())
             && !new.exists()
         {
             return Err(error);
@@ -191,7 +196,7 @@ impl ExecDir {
     /// # Errors
     /// Whatever the file system says.
     pub fn write_shim_info(&self, info: &ShimInfo) -> io::Result<()> {
-        fs::write(self.path.join("shim.info"), serde_json::to_vec(info)?)
+        write_new(&self.path.join("shim.info"), &serde_json::to_vec(info)?)
     }
 
     /// Who runs or ran the attempt; `None` when no shim came that far.
@@ -212,6 +217,37 @@ impl ExecDir {
     /// Whatever the file system says.
     pub fn read_exit(&self) -> io::Result<Option<ExitRecord>> {
         ExitSlot::read(&self.exit_path())
+    }
+
+    /// Writes down which user the attempt holds for itself. Durable enough: after a restart of the host nobody has processes.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn write_user(&self, uid: u32) -> io::Result<()> {
+        step_dir::write_private(&self.path, USER_FILE, uid.to_string().as_bytes())
+    }
+
+    /// The user that the attempt holds for itself; `None` when it holds none, or no longer.
+    ///
+    /// # Errors
+    /// `InvalidData` when the file holds something else; otherwise whatever the file system says.
+    pub fn read_user(&self) -> io::Result<Option<u32>> {
+        match fs::read_to_string(self.path.join(USER_FILE)) {
+            Ok(text) => text.parse().map(Some).map_err(|_| io::ErrorKind::InvalidData.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says that the attempt needs its user no longer: it has ended, or never began. Saying so again changes nothing.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn release_user(&self) -> io::Result<()> {
+        match fs::remove_file(self.path.join(USER_FILE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn cancel_path(&self) -> PathBuf {
@@ -241,6 +277,12 @@ impl RuntimeDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What of it the step itself may read.
+    #[must_use]
+    pub fn step(&self) -> StepDir {
+        StepDir::new(self.path.join("step"))
     }
 
     /// Writes what the shim is to do.
@@ -313,9 +355,7 @@ impl RuntimeDir {
     /// # Errors
     /// Whatever the file system says.
     pub fn write_private(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let new = self.path.join(format!("{name}.new"));
-        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?.write_all(bytes)?;
-        fs::rename(new, self.path.join(name))
+        step_dir::write_private(&self.path, name, bytes)
     }
 
     /// Removes the folder with all that is in it; one that is not there is fine.
@@ -338,8 +378,28 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Lets every user pass through a folder to what is theirs in it; what else is there stays private by its own mode.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn let_pass(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o711))
+}
+
+/// Ends [`let_pass`].
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn let_nobody_pass(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o700))
+}
+
 fn private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?.write_all(bytes)
 }
 
 fn durable_mark(dir: &Path, name: &str) -> io::Result<()> {

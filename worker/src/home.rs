@@ -1,9 +1,9 @@
 //! The worker's folders: `<data>` on disk, held by one agent at a time, and `<runtime>` in memory for what is secret.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -11,7 +11,7 @@ use rustix::fs::{Access, access, statfs, statvfs};
 use shared::id::ExecutionId;
 
 use crate::{
-    exec_dir::{ExecDir, RuntimeDir},
+    exec_dir::{ExecDir, RuntimeDir, let_nobody_pass, let_pass},
     failure::{Exit, Failure},
 };
 
@@ -40,11 +40,12 @@ impl Home {
     /// # Errors
     /// With exit code 73: another agent has it, it is not on a local disk, or `runtime` is not in memory.
     pub fn open(data: &Path, runtime: Option<&Path>) -> Result<(Self, HomeLock), Failure> {
-        private_dir(data)?;
+        passable_dir(data)?;
         let data = data.canonicalize().map_err(|error| Failure::data(data, &error))?;
         refuse_remote(&data)?;
         let lock = HomeLock::take(&data)?;
-        private_dir(&data.join("exec"))?;
+        passable_dir(&data.join("exec"))?;
+        private_dir(&data.join("journal"))?;
         let runtime = match runtime {
             Some(runtime) => in_memory(runtime)?,
             None => find_runtime(&data)?,
@@ -88,6 +89,18 @@ impl Home {
             .and_then(|()| fs::rename(&new, &path));
         written.map_err(|error| Failure::data(&path, &error))?;
         Ok(path)
+    }
+
+    /// Folders of a pretended attempt, by a name that no attempt has.
+    #[must_use]
+    pub fn rehearsal(&self, name: &str) -> (ExecDir, RuntimeDir) {
+        (ExecDir::new(self.data.join("exec").join(name)), RuntimeDir::new(self.runtime.join(name)))
+    }
+
+    /// The folders that others may pass through and not list.
+    #[must_use]
+    pub fn folders(&self) -> [PathBuf; 3] {
+        [self.data.clone(), self.data.join("exec"), self.runtime.clone()]
     }
 
     /// Every attempt that has a folder on disk.
@@ -183,7 +196,7 @@ fn can_have(path: &Path) -> bool {
 }
 
 fn in_memory(path: &Path) -> Result<PathBuf, Failure> {
-    private_dir(path)?;
+    passable_dir(path)?;
     let kind = file_system(path)?;
     if !IN_MEMORY.contains(&kind) {
         return Err(Failure::new(
@@ -221,7 +234,14 @@ fn file_system(path: &Path) -> Result<u32, Failure> {
 fn private_dir(path: &Path) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::data(path, &error);
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)
+    let_nobody_pass(path).map_err(failed)
+}
+
+/// Steps under users of their own pass through it to what is theirs; everything else in it is private by its own mode.
+fn passable_dir(path: &Path) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::data(path, &error);
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    let_pass(path).map_err(failed)
 }
 
 #[cfg(test)]

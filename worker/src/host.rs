@@ -3,7 +3,8 @@
 use std::{fs, sync::Arc};
 
 use crate::{
-    config::Config, credentials::Aws, environment::RoleVariables, failure::Failure, home::Home, identity::WorkerIdentity,
+    config::Config, credentials::Aws, environment::RoleVariables, failure::Failure, home::Home,
+    identity::WorkerIdentity, isolation::Isolation, step_users::UserPool,
 };
 
 /// One host with one agent.
@@ -17,6 +18,10 @@ pub struct Host {
     pub aws: Aws,
     /// Steps at once.
     pub slots: u32,
+    /// Users that steps run as; none when they run as the agent's own.
+    pub step_users: Option<UserPool>,
+    /// Whether steps are kept apart and from the instance's metadata, as it was found at the start.
+    pub isolation: Isolation,
     /// Of the kernel; another one means every process of before is dead.
     pub boot_id: String,
 }
@@ -31,9 +36,12 @@ impl Host {
         identity: WorkerIdentity,
         config: &Config,
         role: RoleVariables,
+        step_users: Option<UserPool>,
+        isolation: Isolation,
     ) -> Result<Arc<Self>, Failure> {
         let aws = Aws::new(config, role, &home)?;
-        Ok(Arc::new(Self { home, identity, aws, slots: config.slots, boot_id: boot_id() }))
+        let slots = config.slots;
+        Ok(Arc::new(Self { home, identity, aws, slots, step_users, isolation, boot_id: boot_id() }))
     }
 }
 

@@ -8,6 +8,7 @@ fn main() -> ExitCode {
     match arguments.iter().map(|argument| argument.to_str()).collect::<Vec<_>>().as_slice() {
         [Some("shim"), _, _] => worker::shim::main(Path::new(&arguments[1]), Path::new(&arguments[2])),
         [Some("action"), _] => worker::action::main(Path::new(&arguments[1])),
+        [Some("probe"), Some(user)] => worker::isolation::probe::main(user),
         [Some("credentials"), _] => worker::endpoint::print_credentials(Path::new(&arguments[1])),
         _ => worker::command::main(),
     }

@@ -1,10 +1,12 @@
-//! The only place that starts or ends a process: the shim of an attempt, the one child of a shim, and whatever that
+//! The only place that starts or ends a process of a step: the shim of an attempt, the one child of a shim, and whatever that
 //! child started.
 
 mod cgroup;
 mod descendants;
 mod launch;
 mod sweep;
+mod tree;
+mod users;
 
 use std::{
     ffi::OsStr,
@@ -19,9 +21,8 @@ pub use self::{
     launch::{Launch, Launched, SIDE_CHANNEL_FD},
     sweep::sweep,
     tree::Tree,
+    users::users_with_processes,
 };
-
-mod tree;
 
 /// What a shim inherits of the agent's environment, and passes on to the step's process.
 pub const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ"];

@@ -15,7 +15,7 @@ use std::{
 use proto::worker::{ScriptAction, SpecVariable};
 use shared::plan::is_relative_path;
 
-use crate::exec_dir::RuntimeDir;
+use crate::exec_dir::StepDir;
 
 /// A script laid out to be run.
 #[derive(PartialEq, Eq, Debug)]
@@ -39,7 +39,7 @@ struct Shell {
 }
 
 impl Script {
-    /// Writes bootstrap, variables and script into the runtime folder. `None` for a shell that is not known.
+    /// Writes bootstrap, variables and script into the step's folder. `None` for a shell that is not known.
     ///
     /// # Errors
     /// Whatever the file system says.
@@ -47,18 +47,18 @@ impl Script {
         action: &ScriptAction,
         step_name: &str,
         variables: &[SpecVariable],
-        runtime: &RuntimeDir,
+        step: &StepDir,
     ) -> io::Result<Option<Self>> {
         let Some(shell) = shell(&action.shell) else { return Ok(None) };
         let mut warnings = Vec::new();
         let (bootstrap, text) = shell.bootstrap;
-        runtime.write_private(bootstrap, text.as_bytes())?;
-        runtime.write_private(shell.variables, &(shell.write_variables)(variables, &mut warnings))?;
-        let script = write_script(action, runtime)?;
+        step.write_private(bootstrap, text.as_bytes())?;
+        step.write_private(shell.variables, &(shell.write_variables)(variables, &mut warnings))?;
+        let script = write_script(action, step)?;
         let mut arguments: Vec<OsString> = shell.options.iter().map(OsString::from).collect();
         arguments.extend([
-            runtime.path().join(bootstrap).into(),
-            runtime.path().join(shell.variables).into(),
+            step.path().join(bootstrap).into(),
+            step.path().join(shell.variables).into(),
             script.into(),
             step_name.into(),
         ]);
@@ -87,14 +87,14 @@ fn shell(name: &str) -> Option<Shell> {
 }
 
 /// Below a folder of its own, under the name it has in the project, so that errors name it as its writer does.
-fn write_script(action: &ScriptAction, runtime: &RuntimeDir) -> io::Result<PathBuf> {
+fn write_script(action: &ScriptAction, step: &StepDir) -> io::Result<PathBuf> {
     let name = if is_relative_path(&action.name) { action.name.as_str() } else { "script" };
     let name = Path::new("script").join(name);
     if let Some(folder) = name.parent() {
-        fs::create_dir_all(runtime.path().join(folder))?;
+        fs::create_dir_all(step.path().join(folder))?;
     }
     // A carriage return at the end of a line is no part of a command, whatever editor wrote it.
     let body = action.body.replace("\r\n", "\n");
-    runtime.write_private(&name.to_string_lossy(), body.as_bytes())?;
-    Ok(runtime.path().join(name))
+    step.write_private(&name.to_string_lossy(), body.as_bytes())?;
+    Ok(step.path().join(name))
 }

@@ -24,7 +24,7 @@ use rustix::{
 
 use self::{attempt::Attempt, log::Log};
 use crate::{
-    exec_dir::{ExecDir, ExitRecord, ExitSlot, RuntimeDir, ShimInfo, ShimOrder, remove_tree},
+    exec_dir::{ExecDir, ExitRecord, ExitSlot, RuntimeDir, ShimInfo, ShimOrder, let_nobody_pass, remove_tree},
     process::{Cgroup, Tree, start_ticks},
 };
 
@@ -75,7 +75,11 @@ fn run(exec: &ExecDir, runtime: &RuntimeDir) -> io::Result<()> {
     recorder.seal()?;
     let (final_seq, digest) = recorder.end();
     slot.write(&ExitRecord { outcome, final_seq, digest })?;
-    // What cannot be removed now is removed by the agent when the attempt is forgotten.
+    // What cannot be removed now is removed by the agent when the attempt is forgotten; until then nobody gets at it, not
+    // even the next step with the same user.
+    for folder in [exec.path(), runtime.path()] {
+        let _ = let_nobody_pass(folder);
+    }
     let _ = runtime.wipe();
     let _ = remove_tree(&exec.work());
     Ok(())

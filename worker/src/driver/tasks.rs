@@ -32,7 +32,8 @@ pub(super) async fn preparation(host: Arc<Host>, access: Access, wanted: Wanted,
 /// Writes what the shim needs into memory, and starts it.
 pub(super) fn spawning(host: Arc<Host>, execution: ExecutionId, prepared: Box<Prepared>, facts: mpsc::Sender<Fact>) {
     spawn_blocking(move || {
-        let fact = match spawn(&host, execution, &prepared) {
+        let mut prepared = prepared;
+        let fact = match spawn(&host, execution, &mut prepared) {
             Ok(pid) => Fact::Spawned(execution, pid),
             Err(error) => {
                 error!(%execution, %error, "shim cannot be started");
@@ -43,10 +44,13 @@ pub(super) fn spawning(host: Arc<Host>, execution: ExecutionId, prepared: Box<Pr
     });
 }
 
-fn spawn(host: &Host, execution: ExecutionId, prepared: &Prepared) -> io::Result<i32> {
+fn spawn(host: &Host, execution: ExecutionId, prepared: &mut Prepared) -> io::Result<i32> {
     let (exec, runtime) = (host.home.exec(execution), host.home.runtime(execution));
     exec.create()?;
     runtime.create()?;
+    if let Some(users) = &host.step_users {
+        prepared.order.step_uid = users.hold(&host.home, execution)?;
+    }
     runtime.write_order(&prepared.order)?;
     if let Some((credentials, source)) = &prepared.credentials {
         runtime.write_credentials(credentials)?;

@@ -35,6 +35,8 @@ const BURST: u32 = 20;
 const INTERVAL: Duration = Duration::from_millis(200);
 /// 2 seconds: how long one client may keep the others waiting.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Said to whoever is refused; which of it was wrong is not said.
+const STRANGER: &str = "The request is not one of this step.";
 /// 256 KiB: a request, an answer and the table of the host's connections fit.
 const STACK_BYTES: usize = 256 << 10;
 
@@ -68,6 +70,8 @@ struct Service {
     address: Address,
     listener: TcpListener,
     runtime: RuntimeDir,
+    /// The only one who is answered.
+    user: u32,
     account_id: String,
     notices: Notices,
     /// Secret key and token that the shim masks already.
@@ -79,7 +83,8 @@ struct Service {
 }
 
 impl Server {
-    /// Starts the endpoint for a step that begins with `credentials`, which the shim masks already.
+    /// Starts the endpoint for a step that runs as `user` (none means as we do) and begins with `credentials`, which the
+    /// shim masks already.
     ///
     /// # Errors
     /// When loopback or threads cannot be had.
@@ -87,6 +92,7 @@ impl Server {
         runtime: &RuntimeDir,
         execution_id: &str,
         account_id: &str,
+        user: Option<u32>,
         credentials: &Credentials,
         notices: Notices,
     ) -> io::Result<Self> {
@@ -99,6 +105,7 @@ impl Server {
             address: address.clone(),
             listener: listener.try_clone()?,
             runtime: runtime.clone(),
+            user: user.unwrap_or_else(|| rustix::process::geteuid().as_raw()),
             account_id: account_id.to_owned(),
             notices,
             known: secrets(credentials),
@@ -171,13 +178,16 @@ impl Service {
     }
 
     fn serve(&mut self, mut connection: TcpStream, peer: SocketAddr) -> io::Result<()> {
-        let granted = self.read_request(&mut connection)? && self.is_own_user(peer);
-        let answer = if granted {
+        if !self.is_own_user(peer) {
+            // Not one word is read from anybody else, and nobody else can have the endpoint closed by guessing.
+            return connection.write_all(refusal("401 Unauthorized", STRANGER).as_bytes());
+        }
+        let answer = if self.read_request(&mut connection)? {
             self.take_token();
             self.credentials()
         } else {
             self.refusals += 1;
-            refusal("401 Unauthorized", "The request is not one of this step.")
+            refusal("401 Unauthorized", STRANGER)
         };
         connection.write_all(answer.as_bytes())?;
         connection.shutdown(Shutdown::Write)
@@ -204,7 +214,7 @@ impl Service {
     }
 
     fn is_own_user(&self, peer: SocketAddr) -> bool {
-        peer::uid(peer, self.address.socket) == Some(rustix::process::geteuid().as_raw())
+        peer::uid(peer, self.address.socket) == Some(self.user)
     }
 
     /// Waits until another answer is due.

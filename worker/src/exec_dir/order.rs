@@ -56,6 +56,9 @@ pub struct ShimOrder {
     /// How often AWS asked for fewer calls before the step's credentials were there.
     #[prost(uint32, tag = "25")]
     pub throttled: u32,
+    /// User that the step runs as and has to itself; 0 means the agent's own.
+    #[prost(uint32, tag = "11")]
+    pub step_uid: u32,
 }
 
 impl ShimOrder {
@@ -89,6 +92,12 @@ impl ShimOrder {
             },
             ..aws::Settings::default()
         }
+    }
+
+    /// The step's own user; none when it runs as the agent's.
+    #[must_use]
+    pub fn step_user(&self) -> Option<u32> {
+        Some(self.step_uid).filter(|uid| *uid != 0)
     }
 }
 

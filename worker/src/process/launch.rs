@@ -41,6 +41,8 @@ pub struct Launch<'a> {
     pub directory: &'a Path,
     /// Where to put it, if the host allows a cgroup.
     pub cgroup: Option<&'a Cgroup>,
+    /// As whom to run it, with the group of the same number and no other; none means as we do.
+    pub user: Option<u32>,
 }
 
 /// The child, and what is heard from it.
@@ -83,6 +85,10 @@ impl Launch<'_> {
             .stdin(Stdio::null())
             .stdout(child_stdout)
             .stderr(child_stderr);
+        if let Some(user) = self.user {
+            // Drops every supplementary group as well, since we are root then.
+            command.uid(user).gid(user);
+        }
         let parent = getpid();
         // SAFETY: `enter` makes system calls only (see the module's head).
         unsafe { command.pre_exec(move || enter(procs.as_ref(), parent)) };
@@ -97,7 +103,8 @@ fn enter(procs: Option<&File>, parent: Pid) -> io::Result<()> {
         write(procs, b"0")?;
     }
     setsid()?;
-    // A belt beside the cgroup: a shim that is killed takes its child along.
+    // A belt beside the cgroup: a shim that is killed takes its child along. Here, and not before: the change of user, which
+    // has happened by now, would have undone it.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != Some(parent) {
         return Err(io::ErrorKind::Interrupted.into());

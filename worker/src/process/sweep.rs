@@ -7,19 +7,23 @@ use std::{
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::{Cgroup, descendants::pids};
+use super::{
+    Cgroup,
+    descendants::pids,
+    users::{has_processes, kill_all_of},
+};
 
 /// The variable that every process of a step inherits, and by which it is found.
 const MARK: &str = "LONGSHORE_EXECUTION_ID=";
 /// 10 ms between looks.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Kills every process of an attempt whose shim is dead: those in its cgroup, and those that carry its id in their
-/// environment. Answers how many were found, once none is left.
+/// Kills every process of an attempt whose shim is dead: those in its cgroup, those that carry its id in their
+/// environment, and those of its user, if it had one to itself. Answers how many were found, once none is left.
 ///
 /// # Errors
 /// `TimedOut` when some are still there after `patience`: then nobody may say that the attempt is dead.
-pub fn sweep(execution_id: &str, cgroup: Option<&Cgroup>, patience: Duration) -> io::Result<usize> {
+pub fn sweep(execution_id: &str, cgroup: Option<&Cgroup>, user: Option<u32>, patience: Duration) -> io::Result<usize> {
     let mark = format!("{MARK}{execution_id}");
     let deadline = Instant::now() + patience;
     let mut found = 0;
@@ -27,8 +31,8 @@ pub fn sweep(execution_id: &str, cgroup: Option<&Cgroup>, patience: Duration) ->
         if let Some(cgroup) = cgroup {
             cgroup.kill();
         }
-        let killed = pids().filter(|pid| kill_marked(*pid, &mark)).count();
-        if killed == 0 && cgroup.is_none_or(Cgroup::is_empty) {
+        let killed = pids().filter(|pid| kill_marked(*pid, &mark)).count() + user.map_or(0, kill_all_of);
+        if killed == 0 && cgroup.is_none_or(Cgroup::is_empty) && !user.is_some_and(has_processes) {
             return Ok(found);
         }
         found = found.max(killed);

@@ -10,7 +10,11 @@ use rustix::{
     process::{Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, set_child_subreaper, wait},
 };
 
-use super::{Cgroup, descendants::descendants};
+use super::{
+    Cgroup,
+    descendants::descendants,
+    users::{has_processes, kill_all_of},
+};
 
 /// 30 seconds: how long killed processes may take to be gone before the step is said to have left some behind. Only one
 /// that hangs inside the kernel, e.g. on a dead network file system, takes longer than milliseconds.
@@ -23,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(2);
 pub struct Tree {
     leader: Pid,
     cgroup: Option<Cgroup>,
+    /// Whose processes are all of this tree, wherever they descend from; none when the step shares its user.
+    user: Option<u32>,
 }
 
 impl Tree {
@@ -34,10 +40,10 @@ impl Tree {
         Ok(set_child_subreaper(Some(getpid()))?)
     }
 
-    /// The tree of a child that leads its own process group.
+    /// The tree of a child that leads its own process group, and has a user to itself if one is given.
     #[must_use]
-    pub fn new(leader: Pid, cgroup: Option<Cgroup>) -> Self {
-        Self { leader, cgroup }
+    pub fn new(leader: Pid, cgroup: Option<Cgroup>, user: Option<u32>) -> Self {
+        Self { leader, cgroup, user }
     }
 
     /// Asks the leader's process group to end. Only while the leader was not waited for: later its id may be another's.
@@ -55,12 +61,13 @@ impl Tree {
             // Gone meanwhile is as good.
             let _ = kill_process(pid, Signal::KILL);
         }
+        self.user.map(kill_all_of);
     }
 
     /// Whether no process of the tree is left. Only after the leader was waited for: it reaps every child.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        no_child_left() && self.cgroup.as_ref().is_none_or(Cgroup::is_empty)
+        no_child_left() && self.cgroup.as_ref().is_none_or(Cgroup::is_empty) && !self.user.is_some_and(has_processes)
     }
 
     /// Kills until none is left; answers whether that was reached in [`VANISH`]. Only after the leader was waited for.

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     endpoint::Notices,
-    exec_dir::{ExecDir, RuntimeDir, ShimOrder},
+    exec_dir::{ExecDir, RuntimeDir, ShimOrder, give, let_pass},
     process::{Cgroup, Launch, Launched, Tree},
 };
 
@@ -125,7 +125,8 @@ impl<'a> Attempt<'a> {
         // One place: the endpoint waits for each answer.
         let (sender, notices) = sync_channel(1);
         let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
-        let access = Access::open(self, Notices { sender, wake: Arc::clone(&wake) });
+        let prepared = self.make_folders().map_err(NotStarted::unprepared);
+        let access = prepared.and_then(|()| Access::open(self, Notices { sender, wake: Arc::clone(&wake) }));
         let launched = access.and_then(|access| Ok((self.launch(&access, cgroup.as_ref())?, access)));
         // The endpoint ends when `access` is dropped: with the step.
         let (launched, _access) = match launched {
@@ -135,18 +136,19 @@ impl<'a> Attempt<'a> {
         let timer = Timer::new()?;
         timer.set(or_default(self.order.timeout_ms, limits::DEFAULT_TIMEOUT))?;
         let grace = or_default(self.order.grace_ms, limits::KILL_GRACE);
-        let tree = Tree::new(Pid::from_child(&launched.child), cgroup);
+        let tree = Tree::new(Pid::from_child(&launched.child), cgroup, self.order.step_user());
         let events = Events { cancel, timer, notices, wake };
         let ended = Pump::new(&mut self.recorder, self.exec, events, grace, launched, tree)?.run()?;
         Ok(ending::outcome(&ended, &self.recorder))
     }
 
     fn launch(&mut self, access: &Access, cgroup: Option<&Cgroup>) -> Result<Launched, NotStarted> {
-        self.make_folders().map_err(NotStarted::unprepared)?;
-        let work = Work::lay_out(&self.spec, self.runtime)?;
+        let work = Work::lay_out(&self.spec, &self.runtime.step())?;
         for warning in &work.warnings {
             self.recorder.line(Level::Warning, warning);
         }
+        // Everything is laid out: from here on what is in there is the step's, and nothing of ours follows it.
+        self.hand_over().map_err(NotStarted::unprepared)?;
         let program = work.program.clone();
         let launch = Launch {
             program: work.program,
@@ -154,6 +156,7 @@ impl<'a> Attempt<'a> {
             environment: environment(&self.order, &self.spec, self.exec, self.runtime, &access.for_child()),
             directory: &self.exec.work(),
             cgroup,
+            user: self.order.step_user(),
         };
         launch.spawn().map_err(|error| {
             NotStarted::new(
@@ -169,7 +172,16 @@ impl<'a> Attempt<'a> {
 
     fn make_folders(&self) -> io::Result<()> {
         fs::create_dir_all(temporary(self.exec))?;
-        fs::create_dir_all(self.runtime.path().join("home"))
+        self.runtime.step().create()
+    }
+
+    /// Gives the step's user what is the step's, and a way there. Nothing runs as that user yet.
+    fn hand_over(&self) -> io::Result<()> {
+        let Some(user) = self.order.step_user() else { return Ok(()) };
+        give(&self.exec.work(), user)?;
+        give(self.runtime.step().path(), user)?;
+        let_pass(self.exec.path())?;
+        let_pass(self.runtime.path())
     }
 }
 

@@ -49,9 +49,11 @@ pub(super) fn environment(
         .iter()
         .map(|(name, default)| ((*name).into(), env::var_os(name).unwrap_or_else(|| default.into())))
         .filter(|(_, value): &(OsString, OsString)| !value.is_empty())
+        // The agent's name is not that of the step's user, which has none.
+        .filter(|(name, _)| name != "USER" || order.step_user().is_none())
         .collect();
     let mut set = |name: &str, value: OsString| variables.push((name.into(), value));
-    set("HOME", runtime.path().join("home").into());
+    set("HOME", runtime.step().home().into());
     set("TMPDIR", temporary(exec).into());
     set("LONGSHORE_EXECUTION_ID", spec.execution_id.clone().into());
     set("LONGSHORE_STEP_KEY", order.step_key.clone().into());

@@ -112,7 +112,7 @@ fn a_killed_shim_leaves_a_start_and_no_exit_and_whole_frames_and_what_it_left_ca
     assert!(is_alive(daemon), "it escaped its parent's death");
     let info = stage.exec.read_shim_info().unwrap().unwrap();
     let cgroup = info.cgroup.map(Cgroup::at);
-    sweep(&stage.id, cgroup.as_ref(), Duration::from_secs(20)).unwrap();
+    sweep(&stage.id, cgroup.as_ref(), None, Duration::from_secs(20)).unwrap();
     assert!(!is_alive(daemon));
 }
 
@@ -121,7 +121,7 @@ fn a_sweep_without_a_cgroup_finds_processes_by_their_environment() {
     let id = uuid::Uuid::new_v4().to_string();
     let mut marked = Command::new("sleep").arg("605").env("LONGSHORE_EXECUTION_ID", &id).spawn().unwrap();
     let mut other = Command::new("sleep").arg("606").env("LONGSHORE_EXECUTION_ID", "other").spawn().unwrap();
-    assert_eq!(sweep(&id, None, Duration::from_secs(20)).unwrap(), 1);
+    assert_eq!(sweep(&id, None, None, Duration::from_secs(20)).unwrap(), 1);
     until(|| marked.try_wait().unwrap().is_some());
     assert_eq!(other.try_wait().unwrap(), None);
     other.kill().unwrap();
@@ -139,7 +139,7 @@ fn the_child_does_not_outlive_a_killed_shim() {
     shim.wait().unwrap();
     until(|| !is_alive(pid));
     let info = stage.exec.read_shim_info().unwrap().unwrap();
-    sweep(&stage.id, info.cgroup.map(Cgroup::at).as_ref(), Duration::from_secs(20)).unwrap();
+    sweep(&stage.id, info.cgroup.map(Cgroup::at).as_ref(), None, Duration::from_secs(20)).unwrap();
 }
 
 fn frame_bytes(frame: &proto::worker::Frame) -> Vec<u8> {

@@ -32,16 +32,19 @@ impl Access {
         attempt.recorder.learn([credentials.secret_access_key.as_str(), &credentials.session_token]);
         let account = attempt.order.identity.as_ref().map_or("", |identity| &identity.account);
         let id = &attempt.spec.execution_id;
-        let server = Server::start(runtime, id, account, &credentials, notices).map_err(NotStarted::unprepared)?;
+        let user = attempt.order.step_user();
+        let server = Server::start(runtime, id, account, user, &credentials, notices);
+        let server = server.map_err(NotStarted::unprepared)?;
         let address = server.address().clone();
         attempt.recorder.learn([address.token.as_str()]);
-        address.write(runtime).map_err(NotStarted::unprepared)?;
+        let step = runtime.step();
+        address.write(&step).map_err(NotStarted::unprepared)?;
         if credentials.session_token.is_empty() {
-            let config_file = runtime.path().join("aws-config");
+            let config_file = step.path().join("aws-config");
             write_config(attempt).map_err(NotStarted::unprepared)?;
             Ok(Self::Keys { _server: server, config_file })
         } else {
-            Ok(Self::Session { _server: server, url: address.url(), token_file: Address::token_file(runtime) })
+            Ok(Self::Session { _server: server, url: address.url(), token_file: Address::token_file(&step) })
         }
     }
 
@@ -57,8 +60,9 @@ impl Access {
 
 fn write_config(attempt: &Attempt<'_>) -> std::io::Result<()> {
     let program = own_program()?;
-    let file = Address::file(attempt.runtime);
+    let step = attempt.runtime.step();
+    let file = Address::file(&step);
     let config =
         format!("[default]\ncredential_process = \"{}\" credentials \"{}\"\n", program.display(), file.display());
-    attempt.runtime.write_private("aws-config", config.as_bytes())
+    step.write_private("aws-config", config.as_bytes())
 }

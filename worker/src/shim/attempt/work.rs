@@ -6,7 +6,7 @@ use prost::Message;
 use proto::worker::{StepSpec, step_spec::Action};
 
 use super::NotStarted;
-use crate::{exec_dir::RuntimeDir, process::own_program, script::Script};
+use crate::{exec_dir::StepDir, process::own_program, script::Script};
 
 /// A command line.
 pub(super) struct Work {
@@ -17,15 +17,15 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Writes the files that the command needs into the runtime folder.
-    pub(super) fn lay_out(spec: &StepSpec, runtime: &RuntimeDir) -> Result<Self, NotStarted> {
+    /// Writes the files that the command needs into the step's folder.
+    pub(super) fn lay_out(spec: &StepSpec, step: &StepDir) -> Result<Self, NotStarted> {
         match &spec.action {
             Some(Action::Script(script)) => {
-                let laid_out = Script::lay_out(script, &spec.step_name, &spec.variables, runtime);
+                let laid_out = Script::lay_out(script, &spec.step_name, &spec.variables, step);
                 let script = laid_out.map_err(NotStarted::unprepared)?.ok_or_else(|| unknown_shell(&script.shell))?;
                 Ok(Self { program: script.program, arguments: script.arguments, warnings: script.warnings })
             }
-            Some(action) => Self::own_action(spec, action, runtime).map_err(NotStarted::unprepared),
+            Some(action) => Self::own_action(spec, action, step).map_err(NotStarted::unprepared),
             None => Err(NotStarted::new(
                 "UNSUPPORTED",
                 "This worker does not know what this step is to do. Upgrade the worker.",
@@ -34,15 +34,15 @@ impl Work {
     }
 
     /// Another run of this program, with nothing of the step but its action.
-    fn own_action(spec: &StepSpec, action: &Action, runtime: &RuntimeDir) -> std::io::Result<Self> {
+    fn own_action(spec: &StepSpec, action: &Action, step: &StepDir) -> std::io::Result<Self> {
         let order = StepSpec {
             execution_id: spec.execution_id.clone(),
             step_name: spec.step_name.clone(),
             action: Some(action.clone()),
             ..Default::default()
         };
-        runtime.write_private("action", &order.encode_to_vec())?;
-        let arguments = vec!["action".into(), runtime.path().join("action").into()];
+        step.write_private("action", &order.encode_to_vec())?;
+        let arguments = vec!["action".into(), step.path().join("action").into()];
         Ok(Self { program: own_program()?.into(), arguments, warnings: Vec::new() })
     }
 }
