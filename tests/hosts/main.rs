@@ -3,6 +3,7 @@
 mod clocks;
 mod counting;
 mod crash;
+mod isolation;
 mod joining;
 mod namespaces;
 mod queue;

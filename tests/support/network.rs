@@ -1,5 +1,5 @@
-//! Hosts with networks of their own: Linux network namespaces on one bridge, each with its metadata service at the address
-//! where EC2 has it. Needs root and iproute2.
+//! Hosts with networks of their own: Linux network namespaces on one bridge, each with a link to its metadata service at the
+//! address where EC2 has it. Needs root and iproute2.
 
 use std::{
     fs::File,
@@ -36,6 +36,8 @@ pub struct HostNetwork {
 #[derive(Debug)]
 struct Namespace {
     name: String,
+    /// Where its metadata service is: across a link, as on EC2, and not on the host itself.
+    metadata: String,
     link: String,
 }
 
@@ -77,15 +79,18 @@ impl Bridge {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}h{number}", self.name);
         let (outside, inside) = (format!("{}o{number}", self.name), format!("{}i{number}", self.name));
+        let metadata = format!("{name}m");
         ip(&["netns", "add", &name])?;
-        let host = HostNetwork { namespace: Arc::new(Namespace { name: name.clone(), link: outside.clone() }) };
+        ip(&["netns", "add", &metadata])?;
+        let namespace = Namespace { name: name.clone(), metadata, link: outside.clone() };
+        let host = HostNetwork { namespace: Arc::new(namespace) };
         ip(&["link", "add", &outside, "type", "veth", "peer", "name", &inside, "netns", &name])?;
         ip(&["link", "set", &outside, "master", &self.name, "up"])?;
         let inside_ip = |arguments: &[&str]| ip(&[&["-n", name.as_str()], arguments].concat());
         inside_ip(&["addr", "add", &format!("10.231.{}.{number}/24", self.net), "dev", &inside])?;
         inside_ip(&["link", "set", &inside, "up"])?;
         inside_ip(&["link", "set", "lo", "up"])?;
-        inside_ip(&["addr", "add", &format!("{METADATA}/32"), "dev", "lo"])?;
+        host.namespace.link_metadata()?;
         Ok(host)
     }
 }
@@ -106,12 +111,26 @@ impl HostNetwork {
         command
     }
 
-    /// A listener where EC2 answers for metadata, on this host alone.
+    /// Name of the host's network namespace.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.namespace.name
+    }
+
+    /// Puts an address on the host's own loopback, where no route leads away from it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn put_on_loopback(&self, address: &str) -> Result<()> {
+        ip(&["-n", &self.namespace.name, "addr", "add", &format!("{address}/32"), "dev", "lo"])
+    }
+
+    /// A listener where EC2 answers for metadata, for this host alone.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn listen_for_metadata(&self) -> Result<TcpListener> {
-        let path = format!("/run/netns/{}", self.namespace.name);
+        let path = format!("/run/netns/{}", self.namespace.metadata);
         let namespace = File::open(&path).with_context(|| format!("{path} cannot be opened"))?;
         // A thread of its own: this one stays in the network it is in.
         thread::spawn(move || -> Result<TcpListener> {
@@ -139,10 +158,26 @@ impl HostNetwork {
     }
 }
 
+impl Namespace {
+    fn link_metadata(&self) -> Result<()> {
+        let (near, far) = ("metadata", "host");
+        let (host, service) = (self.name.as_str(), self.metadata.as_str());
+        ip(&["-n", host, "link", "add", near, "type", "veth", "peer", "name", far, "netns", service])?;
+        ip(&["-n", service, "addr", "add", "10.232.0.2/30", "dev", far])?;
+        ip(&["-n", service, "addr", "add", &format!("{METADATA}/32"), "dev", far])?;
+        ip(&["-n", service, "link", "set", far, "up"])?;
+        ip(&["-n", host, "addr", "add", "10.232.0.1/30", "dev", near])?;
+        ip(&["-n", host, "link", "set", near, "up"])?;
+        ip(&["-n", host, "route", "add", &format!("{METADATA}/32"), "dev", near])
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // Deletes the pair of links with it.
-        let _ = ip(&["netns", "del", &self.name]);
+        // Deletes the pairs of links with them.
+        for name in [&self.name, &self.metadata] {
+            let _ = ip(&["netns", "del", name]);
+        }
     }
 }
 

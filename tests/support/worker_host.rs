@@ -37,6 +37,10 @@ pub struct Settings {
     pub flags: Vec<String>,
     /// Its own network, when it has one.
     pub network: Option<HostNetwork>,
+    /// For `--step-users`; none is `off`, since folders of tests are their own user's only.
+    pub step_users: Option<String>,
+    /// The agent's program; the one that was built when absent.
+    pub program: Option<PathBuf>,
     /// Where its data is; a folder of the world's when absent.
     pub data_dir: Option<PathBuf>,
 }
@@ -215,7 +219,10 @@ impl WorkerHost {
     }
 
     fn command(&self, arguments: &[&str]) -> Result<Command> {
-        let program = parts::program("longshore-worker")?;
+        let program = match &self.settings.program {
+            Some(program) => program.clone(),
+            None => parts::program("longshore-worker")?,
+        };
         let mut command = match &self.settings.network {
             Some(network) => network.command(&program),
             None => Command::new(program),
@@ -229,6 +236,7 @@ impl WorkerHost {
             .env("LANG", "C.UTF-8");
         if arguments.first() == Some(&"run") {
             command.arg("--runtime-dir").arg(&self.runtime_dir);
+            command.args(["--step-users", self.settings.step_users.as_deref().unwrap_or("off")]);
             if let Some(url) = &self.settings.aws_endpoint_url {
                 command.args(["--aws-endpoint-url", url]);
             }

@@ -17,7 +17,7 @@ use crate::{
     failure::{Exit, Failure},
     home::Home,
     process::own_program,
-    step_users::{StepUsers, USUAL, UserPool},
+    step_users::{StepUsers, USUAL, UidRange, UserPool},
 };
 use probe::{Answers, Questions};
 
@@ -58,7 +58,20 @@ pub async fn establish(config: &Config, home: &Home) -> Result<(Option<UserPool>
         StepUsers::Auto => USUAL,
         StepUsers::Range(range) => range,
     };
-    let users = UserPool::new(range);
+    let refused = |obstacle: Obstacle| {
+        let Obstacle { cause, remedy } = obstacle;
+        match config.step_users {
+            StepUsers::Range(_) => {
+                let sentence = format!("Steps cannot run as the users {range}, because {cause}. {remedy}");
+                Err(Failure::new(Exit::Usage, sentence))
+            }
+            _ => own(fallback(&cause, &remedy)),
+        }
+    };
+    let users = match claim(range) {
+        Ok(users) => users,
+        Err(obstacle) => return refused(obstacle),
+    };
     let spare = users.spare(home).map_err(|error| internal(&error))?;
     let Some(uid) = spare else {
         // Steps of an earlier agent hold all of them; a probe beside one of them would prove nothing.
@@ -67,14 +80,7 @@ pub async fn establish(config: &Config, home: &Home) -> Result<(Option<UserPool>
         return Ok((Some(users), Isolation { holds: false, why: why + " Give a larger range with --step-users." }));
     };
     if let Err(obstacle) = try_users(home, uid).await {
-        let Obstacle { cause, remedy } = obstacle;
-        return match config.step_users {
-            StepUsers::Range(_) => {
-                let sentence = format!("Steps cannot run as the users {range}, because {cause}. {remedy}");
-                Err(Failure::new(Exit::Usage, sentence))
-            }
-            _ => own(fallback(&cause, &remedy)),
-        };
+        return refused(obstacle);
     }
     let isolation = match shut_metadata_out(config, range, uid).await {
         Ok(()) => Isolation { holds: true, why: String::new() },
@@ -98,6 +104,20 @@ struct Obstacle {
 impl Obstacle {
     fn new(cause: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { cause: cause.into(), remedy: remedy.into() }
+    }
+}
+
+fn claim(range: UidRange) -> Result<UserPool, Obstacle> {
+    match UserPool::claim(range) {
+        Ok(Some(users)) => Ok(users),
+        Ok(None) => Err(Obstacle::new(
+            format!("another agent of this host has the users {range}"),
+            "Give each agent a range of its own with --step-users.",
+        )),
+        Err(error) => Err(Obstacle::new(
+            format!("it cannot be noted in /run that this agent has the users {range}: {error}"),
+            "Let the agent write in /run.",
+        )),
     }
 }
 
@@ -226,7 +246,7 @@ fn judge(answers: &Answers) -> Result<(), Obstacle> {
 }
 
 /// Shuts step users out of the metadata service, and has one of them try.
-async fn shut_metadata_out(config: &Config, range: crate::step_users::UidRange, uid: u32) -> Result<(), String> {
+async fn shut_metadata_out(config: &Config, range: UidRange, uid: u32) -> Result<(), String> {
     let blocked = block::block(range, &METADATA).await;
     let connect = METADATA.iter().map(|address| SocketAddr::new(*address, HTTP)).chain(configured(config)).collect();
     let questions = Questions { connect, ..Questions::default() };
@@ -234,10 +254,7 @@ async fn shut_metadata_out(config: &Config, range: crate::step_users::UidRange, 
     blocked.map_err(|why| format!("Steps are not kept from the instance's metadata: {why}."))?;
     match answers.reached.first() {
         None => Ok(()),
-        Some(reached) => Err(format!(
-            "Steps are not kept from the instance's metadata: {reached}. An address that is on this host's own loopback cannot \
-             be blocked."
-        )),
+        Some(reached) => Err(format!("Steps are not kept from the instance's metadata: {reached}.")),
     }
 }
 

@@ -3,7 +3,9 @@
 
 use std::{
     collections::BTreeSet,
+    fs::{File, OpenOptions, TryLockError},
     io,
+    os::unix::fs::OpenOptionsExt,
     sync::{Mutex, PoisonError},
 };
 
@@ -18,13 +20,30 @@ pub struct UserPool {
     range: UidRange,
     /// The id to begin with next time: what a step leaves in a folder for everybody stays its own for as long as possible.
     next: Mutex<u32>,
+    /// Kept for its lock only.
+    _claim: Option<File>,
 }
 
 impl UserPool {
-    /// All of a range.
-    #[must_use]
-    pub fn new(range: UidRange) -> Self {
-        Self { range, next: Mutex::new(range.first) }
+    /// All of a range, which no other agent of this host may have until this value is dropped. `None` when one has it.
+    ///
+    /// Agents see each other by the exact range: two that overlap otherwise are a mistake that nobody notices.
+    ///
+    /// # Errors
+    /// When /run cannot be written.
+    pub fn claim(range: UidRange) -> io::Result<Option<Self>> {
+        // In a folder of root's, so that nobody else can hold the lock and thereby turn step users off.
+        let path = format!("/run/longshore-step-users-{range}.lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _claim: Some(file), ..Self::unclaimed(range) })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn unclaimed(range: UidRange) -> Self {
+        Self { range, next: Mutex::new(range.first), _claim: None }
     }
 
     /// Which they are.
@@ -77,7 +96,7 @@ mod tests {
 
     fn pool(range: &str) -> UserPool {
         let Ok(StepUsers::Range(range)) = range.parse() else { panic!("no range: {range}") };
-        UserPool::new(range)
+        UserPool::unclaimed(range)
     }
 
     fn attempt(home: &Home, number: u128) -> ExecutionId {
@@ -126,7 +145,7 @@ mod tests {
         let (home, _lock) = Home::open(folder.path(), Some(memory.path())).expect("opens");
         // This very process is one of its own user's.
         let own = rustix::process::geteuid().as_raw();
-        let users = UserPool::new(UidRange { first: own, last: own });
+        let users = UserPool::unclaimed(UidRange { first: own, last: own });
         assert_eq!(users.spare(&home).expect("readable"), None);
     }
 }
