@@ -69,11 +69,13 @@ impl Stage {
         let go = self.go(name);
         let script =
             format!("{ASK}\nask own\necho ready\nuntil [ -e '{}' ]; do sleep 0.05; done\nask own", go.display());
-        let deployment = self.start(name, &script)?;
         let before = self.remote.host.steps();
+        let deployment = self.start(name, &script)?;
         let watch = ["deployment", "watch", &deployment, "--plain"];
         self.world.cli().start(&watch, "")?.until_line("the victim", SOON, |line| line.ends_with("ready"))?;
-        let shell = self.remote.host.steps().into_iter().find(|pid| !before.contains(pid) && has_script(*pid));
+        // The shell itself, not what it is just starting.
+        let new = self.remote.host.steps().into_iter().filter(|pid| !before.contains(pid) && has_script(*pid));
+        let shell = new.min();
         let pid = shell.context("the victim has no process")?;
         let value = |name: &str| environment_of(pid, name);
         Ok(Victim {

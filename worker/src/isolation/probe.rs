@@ -26,8 +26,9 @@ use crate::process::own_program;
 
 /// 30 seconds, on a busy host: a probe that takes longer tells nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// 1 second: what the host itself refuses, it refuses at once.
-const CONNECT: Duration = Duration::from_secs(1);
+/// 2.5 seconds: what the host itself refuses, it refuses at once or at the second try to connect, after one second. That
+/// nobody answers on the link takes three.
+const CONNECT: Duration = Duration::from_millis(2500);
 /// 64 KiB: answers are a few lines.
 const LONGEST: u64 = 64 << 10;
 
@@ -187,7 +188,7 @@ async fn attempt(address: SocketAddr, device: Option<String>) -> Option<String> 
         Ok(Ok(())) => "a connection was made".to_owned(),
         Ok(Err(error)) if is_own_refusal(&error) => return None,
         Ok(Err(error)) => error.to_string(),
-        Err(_) => "no refusal within a second".to_owned(),
+        Err(_) => "no refusal in time".to_owned(),
     };
     let through = device.map(|device| format!(" through {device}")).unwrap_or_default();
     Some(format!("a try to reach {address}{through} ended with: {what}"))

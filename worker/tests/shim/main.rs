@@ -12,3 +12,4 @@ mod messages;
 mod stage;
 mod streams;
 mod unhappy;
+mod users;
