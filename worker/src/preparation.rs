@@ -10,7 +10,7 @@ use proto::worker::{
     Credentials, FetchStepRequest, StepIdentity, StepSpec, aws_spec, session_service_client::SessionServiceClient,
 };
 use service::backoff::Backoff;
-use shared::id::ExecutionId;
+use shared::{id::ExecutionId, reason::Reason};
 use tokio::sync::watch;
 use tonic::{Code, Status, transport::Channel};
 use worker_core::Terms;
@@ -134,6 +134,9 @@ async fn aws_needs(
     spec: &StepSpec,
 ) -> Result<Option<AwsNeeds>, Refusal> {
     let Some(aws) = &spec.aws else { return Ok(None) };
+    if aws.require_isolation && !host.isolation.holds {
+        return Err(not_isolated(host));
+    }
     let region = host.aws.region(aws).await?;
     let source = match aws.source() {
         aws_spec::Source::WorkerRole if !aws.assumes_roles => CredentialSource::WorkerRole(host.clone()),
@@ -150,6 +153,17 @@ async fn aws_needs(
     let identity = host.aws.identify(&had.credentials, &region, had.source).await?;
     credentials::check_expectations(aws, &identity)?;
     Ok(Some(AwsNeeds { credentials: had.credentials, source, identity, throttled: had.throttled }))
+}
+
+fn not_isolated(host: &Host) -> Refusal {
+    refusal(
+        Reason::IsolationRequired.code(),
+        format!(
+            "The step demands that it cannot reach the instance's metadata, and on worker \"{}\" it could: {} Nothing was started.",
+            host.identity.membership().worker_name,
+            host.isolation.why
+        ),
+    )
 }
 
 async fn fetch_step(mut access: Access, execution: ExecutionId) -> Result<StepSpec, Unpreparable> {

@@ -150,7 +150,10 @@ impl Driver {
                     free_slots: i32::try_from(free_slots).unwrap_or(i32::MAX),
                     disk_free_bytes: i64::try_from(self.host.home.disk_free()).unwrap_or(i64::MAX),
                     own_role: self.own_identity.as_ref().map(|own| own.to_wire(&self.host.aws.configured_region())),
-                    isolation: None,
+                    isolation: Some(wire_messages::Isolation {
+                        holds: self.host.isolation.holds,
+                        detail: self.host.isolation.why.clone(),
+                    }),
                 }));
             }
             Message::Interrupted { execution, evidence } => {
