@@ -6,3 +6,4 @@ mod metadata;
 mod own_role;
 mod secrets;
 mod stacks;
+mod tokens;

@@ -15,7 +15,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("coordinator", &["shared", "service", "aws", "proto", "coordinator-core"]),
     ("worker", &["shared", "service", "aws", "proto", "worker-core"]),
     ("longshore", &["shared", "service", "proto"]),
-    // The benchmark registers its simulated workers in the coordinator's own store; nothing else here looks inside a shell.
+    // The benchmark registers its simulated workers in the coordinator's own store, and tokens are verified where no call hands them
+    // out; nothing else here looks inside a shell.
     ("tests", &["shared", "service", "proto", "coordinator"]),
 ];
 

@@ -24,6 +24,16 @@ pub fn part(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The Python of a part that is a library, in a virtual environment of its own: `pyjwt`.
+///
+/// # Errors
+/// When it is not there.
+pub fn environment(name: &str) -> Result<PathBuf> {
+    let path = project().join(".parts").join(name).join("bin/python3");
+    ensure!(path.exists(), "{name} is not installed in .parts: run `make parts`");
+    Ok(path)
+}
+
 /// One of our programs, built in the same profile as the one that asks.
 ///
 /// # Errors

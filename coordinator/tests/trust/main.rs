@@ -4,6 +4,7 @@
 
 mod accounts;
 mod certificates;
+mod issuer;
 mod joining;
 mod projects;
 mod starting;
