@@ -28,7 +28,7 @@ bench: ## measure against raw limits of this machine; ARGS=--quick for a short r
 build: ## build everything, as the tests and the demo use it
 	cargo build --workspace
 
-parts: ## install the AWS emulator, the AWS CLI, grpcurl and PyJWT into .parts (done already: nothing happens)
+parts: ## install the AWS emulator, the AWS CLI and what else the tests use into .parts (done already: nothing happens)
 	@tests/parts/install
 
 clean: ## remove what was built and the installed parts
