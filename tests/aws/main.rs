@@ -4,6 +4,7 @@ mod accounts;
 mod identities;
 mod metadata;
 mod own_role;
+mod policies;
 mod secrets;
 mod stacks;
 mod tokens;
