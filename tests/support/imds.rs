@@ -277,7 +277,9 @@ impl State {
     fn session_of(&mut self, role: &str) -> Result<Session> {
         let half = |told: Duration| SignedDuration::from_millis(told.as_millis() as i64 / 2);
         let renew_before = self.vend_for.map_or(RENEW_BEFORE, half);
-        if let Some(session) = self.session.as_ref().filter(|session| session.role == role && session.is_fresh(renew_before)) {
+        if let Some(session) =
+            self.session.as_ref().filter(|session| session.role == role && session.is_fresh(renew_before))
+        {
             return Ok(session.clone());
         }
         let key = self.aws.instance_session(role, &self.instance.id, SESSION)?;

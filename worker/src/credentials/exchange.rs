@@ -1,18 +1,15 @@
 //! One HTTP exchange with a service that stands beside this host or on it, with its failures told apart: nobody there, no
 //! answer, no HTTP. Always straight to the address: no proxy, no redirect.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header::HOST};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use service::{backoff::Backoff, task};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -38,6 +35,8 @@ pub(super) struct Call {
     pub(super) uri: Uri,
     /// May hold a token: never shown.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whom an https address may be answered by.
+    pub(super) tls: Option<Arc<ClientConfig>>,
 }
 
 /// How long a service may take.
@@ -70,7 +69,7 @@ pub(super) enum Unanswered {
 impl Call {
     /// Reads something.
     pub(super) fn get(uri: Uri, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
-        Self { method: Method::GET, uri, headers }
+        Self { method: Method::GET, uri, headers, tls: None }
     }
 
     /// The answer; after a failure, or one of the service's own (5xx, 429), asks again up to three times in all.
@@ -106,13 +105,21 @@ impl Call {
         }
     }
 
-    async fn secure(&self, stream: TcpStream) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, Unanswered> {
-        let name = ServerName::try_from(self.host().to_owned()).map_err(|error| Unanswered::Broken(error.to_string()))?;
-        let connected = TlsConnector::from(tls().clone()).connect(name, stream).await;
+    async fn secure(
+        &self,
+        stream: TcpStream,
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, Unanswered> {
+        let name =
+            ServerName::try_from(self.host().to_owned()).map_err(|error| Unanswered::Broken(error.to_string()))?;
+        let tls = self.tls.clone().ok_or_else(|| Unanswered::Broken("TLS is not expected there".into()))?;
+        let connected = TlsConnector::from(tls).connect(name, stream).await;
         connected.map_err(|error| Unanswered::Broken(error.to_string()))
     }
 
-    async fn converse(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Answer, Unanswered> {
+    async fn converse(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Answer, Unanswered> {
         let broken = |error: hyper::Error| Unanswered::Broken(error.to_string());
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let driving = task::spawn("exchange", async {
@@ -155,20 +162,4 @@ impl Answer {
     fn may_pass(&self) -> bool {
         self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
     }
-}
-
-/// Trusts the host's authorities, and those in the file that `AWS_CA_BUNDLE` names. Made when first needed: hardly any
-/// worker needs it.
-fn tls() -> &'static Arc<ClientConfig> {
-    static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    TLS.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if let Some(bundle) = std::env::var_os("AWS_CA_BUNDLE")
-            && let Ok(found) = CertificateDer::pem_file_iter(bundle)
-        {
-            roots.add_parsable_certificates(found.flatten());
-        }
-        Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
-    })
 }

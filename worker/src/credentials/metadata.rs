@@ -109,7 +109,8 @@ impl Metadata {
     async fn line(&self, path: &str) -> Result<String, Fault> {
         let body = self.get(path).await?;
         let word = body.trim();
-        let is_word = (1..=128).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'<');
+        let is_word =
+            (1..=128).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'<');
         if is_word { Ok(word.to_owned()) } else { Err(Fault::Nonsense("something that is not metadata")) }
     }
 

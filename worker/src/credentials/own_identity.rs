@@ -73,9 +73,11 @@ impl Watch {
     /// How long until the next look.
     #[must_use]
     pub fn patience(&self) -> Duration {
-        let nobody = self.seen.as_ref().and_then(|seen| seen.problem.as_ref()).is_some_and(|problem| {
-            problem.reason == shared::reason::Reason::NotOnEc2.code()
-        });
+        let nobody = self
+            .seen
+            .as_ref()
+            .and_then(|seen| seen.problem.as_ref())
+            .is_some_and(|problem| problem.reason == shared::reason::Reason::NotOnEc2.code());
         if nobody { LOOK_SELDOM } else { LOOK_AGAIN }
     }
 
@@ -119,7 +121,9 @@ impl OwnIdentity {
 
     /// Whether something else is to be said than of the one before; a fresh session of the same role is none.
     fn is_another(&self, now: &Self) -> bool {
-        let who = |seen: &Self| seen.identity.as_ref().map(|found| (found.account.clone(), found.arn.clone(), found.region.clone()));
+        let who = |seen: &Self| {
+            seen.identity.as_ref().map(|found| (found.account.clone(), found.arn.clone(), found.region.clone()))
+        };
         who(self) != who(now) || self.problem != now.problem
     }
 

@@ -46,7 +46,8 @@ pub struct Held {
 pub async fn keep_fresh(source: impl Source, runtime: RuntimeDir, held: Held) {
     let mut keeper = Keeper { source, runtime, held, backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT) };
     // Long-lived keys never end.
-    while let Some(wait) = until_due(&keeper.held.credentials, keeper.held.since, SystemTime::now(), random::fraction()) {
+    while let Some(wait) = until_due(&keeper.held.credentials, keeper.held.since, SystemTime::now(), random::fraction())
+    {
         tokio::time::sleep(wait).await;
         if !keeper.refresh().await {
             return;

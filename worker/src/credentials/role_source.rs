@@ -115,7 +115,9 @@ impl RoleSource {
             self.ask(&mut kept, began).await;
         }
         let Look { session, problem } = kept.look();
-        session.ok_or_else(|| problem.unwrap_or_else(|| refusal(Reason::RoleSource.code(), "The role's source said nothing.")))
+        session.ok_or_else(|| {
+            problem.unwrap_or_else(|| refusal(Reason::RoleSource.code(), "The role's source said nothing."))
+        })
     }
 
     /// Asks the source now, whatever is kept. A web identity's role is named by the configuration, and each question would
@@ -167,9 +169,9 @@ impl Kept {
     }
 
     fn is_due(&self, now: SystemTime) -> bool {
-        self.session.as_ref().is_none_or(|session| {
-            refresh::is_due(&session.credentials, session.obtained_at, now, self.jitter)
-        })
+        self.session
+            .as_ref()
+            .is_none_or(|session| refresh::is_due(&session.credentials, session.obtained_at, now, self.jitter))
     }
 
     fn look(&self) -> Look {

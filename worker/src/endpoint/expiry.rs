@@ -47,7 +47,8 @@ impl Expiry {
 
     /// How long until the next look.
     pub(super) fn patience(&self, credentials: &Credentials, since: SystemTime, now: SystemTime) -> Duration {
-        let near = end(credentials).filter(|_| self.told.is_none()).and_then(|ends| ends.checked_sub(nearness(ends, since)));
+        let near =
+            end(credentials).filter(|_| self.told.is_none()).and_then(|ends| ends.checked_sub(nearness(ends, since)));
         // A moment later, so that it is past and not just reached.
         let until = near.map(|near| near.duration_since(now).unwrap_or_default() + Duration::from_millis(50));
         until.unwrap_or(LOOK).min(LOOK)

@@ -71,7 +71,9 @@ impl Fault {
         let service = format!("the instance metadata service at {endpoint}");
         match self {
             Self::Absent(why) => format!("{service} is not there ({why})"),
-            Self::HopLimit => format!("{service} takes connections, and its answer to the question for a token never arrives"),
+            Self::HopLimit => {
+                format!("{service} takes connections, and its answer to the question for a token never arrives")
+            }
             Self::Silent => format!("{service} gives a token, and then does not answer in time"),
             Self::Disabled => format!("{service} is switched off (status 403)"),
             Self::NoToken(status) => format!("{service} answers the question for a token with status {status}"),
@@ -82,7 +84,9 @@ impl Fault {
             Self::Rotating { role } => format!("{service} names the role \"{role}\", and has no credentials of it"),
             Self::Refused { role, code, message } => {
                 let message = message.trim_end_matches('.');
-                format!("the role \"{role}\" is attached to the worker's instance, and AWS refuses it with {code}: {message}")
+                format!(
+                    "the role \"{role}\" is attached to the worker's instance, and AWS refuses it with {code}: {message}"
+                )
             }
         }
     }
@@ -114,9 +118,12 @@ impl Fault {
             Self::Disabled => Reason::ImdsDisabled,
             Self::NoRole => Reason::NoInstanceRole,
             Self::Refused { .. } => Reason::InstanceRoleRefused,
-            Self::Silent | Self::NoToken(_) | Self::Status(_) | Self::Nonsense(_) | Self::Broken(_) | Self::Rotating { .. } => {
-                Reason::ImdsAnswer
-            }
+            Self::Silent
+            | Self::NoToken(_)
+            | Self::Status(_)
+            | Self::Nonsense(_)
+            | Self::Broken(_)
+            | Self::Rotating { .. } => Reason::ImdsAnswer,
         }
     }
 

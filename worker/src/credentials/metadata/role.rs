@@ -54,13 +54,15 @@ async fn name(metadata: &Metadata) -> Result<String, Fault> {
     };
     let Some(name) = body.lines().map(str::trim).find(|line| !line.is_empty()) else { return Err(Fault::NoRole) };
     // What IAM allows, so that nothing else gets into a path.
-    let is_name = name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte));
+    let is_name =
+        name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte));
     if is_name { Ok(name.to_owned()) } else { Err(Fault::Nonsense("something that is no role's name")) }
 }
 
 fn read(role: String, json: &str) -> Result<Session, Fault> {
     // The text may hold secrets, so neither it nor the parser's words are shown.
-    let found: Document = serde_json::from_str(json).map_err(|_| Fault::Nonsense("something that is no credentials"))?;
+    let found: Document =
+        serde_json::from_str(json).map_err(|_| Fault::Nonsense("something that is no credentials"))?;
     if found.code != "Success" {
         return Err(Fault::Refused { role, code: found.code, message: found.message });
     }

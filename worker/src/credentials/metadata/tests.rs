@@ -79,7 +79,10 @@ async fn every_failure_has_its_own_code_and_sentence() {
             |asked| {
                 told(asked, |line| {
                     with_role(line, || {
-                        answer(200, r#"{"Code":"Success","SecretAccessKey":"canary-secret","Expiration":"2096-01-01T00:00:00Z"}"#)
+                        answer(
+                            200,
+                            r#"{"Code":"Success","SecretAccessKey":"canary-secret","Expiration":"2096-01-01T00:00:00Z"}"#,
+                        )
                     })
                 })
             },
@@ -87,11 +90,16 @@ async fn every_failure_has_its_own_code_and_sentence() {
             "parts are missing",
         ),
         (|asked| told(asked, |line| with_role(line, || document("shop", -5))), "IMDS_ANSWER", "have ended"),
-        (|asked| told(asked, |line| with_role(line, || answer(404, ""))), "IMDS_ANSWER", "the role \"shop\", and has no"),
+        (
+            |asked| told(asked, |line| with_role(line, || answer(404, ""))),
+            "IMDS_ANSWER",
+            "the role \"shop\", and has no",
+        ),
         (
             |asked| {
                 told(asked, |line| {
-                    let refused = r#"{"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role shop."}"#;
+                    let refused =
+                        r#"{"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role shop."}"#;
                     with_role(line, || answer(200, refused))
                 })
             },
@@ -124,7 +132,11 @@ async fn a_host_without_metadata_is_not_on_ec2() {
     let nowhere = Metadata::new(Some("http://127.0.0.1:1"));
     let refusal = nowhere.role().await.expect_err("refused").refusal;
     assert_eq!(refusal.reason, "NOT_ON_EC2");
-    assert!(refusal.detail.contains("http://127.0.0.1:1") && refusal.detail.contains("--role-source"), "{}", refusal.detail);
+    assert!(
+        refusal.detail.contains("http://127.0.0.1:1") && refusal.detail.contains("--role-source"),
+        "{}",
+        refusal.detail
+    );
     assert_eq!(nowhere.region().await.expect_err("refused").reason, "NO_REGION");
 }
 

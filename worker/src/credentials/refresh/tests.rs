@@ -43,7 +43,9 @@ fn long_sessions_are_refreshed_with_25_minutes_left_and_short_ones_at_half_their
 
 #[test]
 fn the_next_try_is_never_beyond_a_third_of_what_is_left() {
-    for (wait, left, expected) in [(300, 1200, 300), (300, 600, 200), (300, 30, 10), (5, 3, 1), (5, 1, 1), (300, 0, 300)] {
+    for (wait, left, expected) in
+        [(300, 1200, 300), (300, 600, 200), (300, 30, 10), (5, 3, 1), (5, 1, 1), (300, 0, 300)]
+    {
         let found = until_next_try(Duration::from_secs(wait), Duration::from_secs(left));
         assert_eq!(found, Duration::from_secs(expected), "{wait} s with {left} s left");
     }

@@ -131,11 +131,9 @@ fn may_be_asked(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     match uri.scheme_str() {
         Some("https") => true,
-        Some("http") => {
-            host.parse::<IpAddr>().is_ok_and(|address| {
-                address.is_loopback() || OWN_HOST.iter().any(|own| own.parse() == Ok(address))
-            })
-        }
+        Some("http") => host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback() || OWN_HOST.iter().any(|own| own.parse() == Ok(address))),
         _ => false,
     }
 }
@@ -176,7 +174,9 @@ fn read(json: &str, place: &str) -> Result<Session, Missing> {
 fn refused(place: &str, status: StatusCode) -> Missing {
     let advice = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            format!("It does not take the token: look at {CONTAINER_TOKEN_FILE} and {CONTAINER_TOKEN} of the agent's environment.")
+            format!(
+                "It does not take the token: look at {CONTAINER_TOKEN_FILE} and {CONTAINER_TOKEN} of the agent's environment."
+            )
         }
         StatusCode::NOT_FOUND => "The task or pod has no role, or a wrong path was given to the agent.".to_owned(),
         _ => "It may pass; if it does not, look at the log of the container's host.".to_owned(),

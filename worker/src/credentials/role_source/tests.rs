@@ -27,7 +27,9 @@ fn document(key: &str, ends_in: i64) -> Reply {
     let ends = in_seconds(ends_in);
     answer(
         200,
-        format!(r#"{{"Code":"Success","AccessKeyId":"{key}","SecretAccessKey":"s","Token":"t","Expiration":"{ends}"}}"#),
+        format!(
+            r#"{{"Code":"Success","AccessKeyId":"{key}","SecretAccessKey":"s","Token":"t","Expiration":"{ends}"}}"#
+        ),
     )
 }
 

@@ -1,25 +1,26 @@
 //! A role that AWS STS gives for a token in a file, which somebody exchanges from time to time: IAM roles for service accounts.
 //! Role and file are in the environment that the agent was started with.
 
-use std::{fs, path::Path, sync::Arc, time::SystemTime};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
-use aws_credential_types::{Credentials as SdkCredentials, provider::SharedCredentialsProvider};
-use aws_sdk_sts::{Client, error::SdkError, operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError};
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use proto::worker::Credentials;
 use secrecy::{ExposeSecret, SecretString};
-use shared::{aws::RoleArn, reason::Reason};
+use shared::{
+    aws::{RoleArn, session_word},
+    reason::{Fault, Reason},
+};
 
 use super::{Missing, Session};
-use crate::{
-    aws,
-    config::Config,
-    credentials::metadata::Metadata,
-    environment::{ROLE_ARN, RoleVariables, WEB_IDENTITY_TOKEN_FILE},
-};
+use crate::environment::{ROLE_ARN, RoleVariables, WEB_IDENTITY_TOKEN_FILE};
 
 /// How a session is called unless the environment says it.
 const SESSION_NAME: &str = "longshore-worker";
+/// How long sessions last: what every role allows.
+const SESSION: Duration = Duration::from_secs(3600);
 
 /// Which role, and what for.
 #[derive(Debug)]
@@ -27,49 +28,48 @@ pub(super) struct WebIdentity {
     token_file: Option<String>,
     role_arn: Option<String>,
     session_name: String,
-    region: Option<String>,
-    endpoint_url: Option<String>,
-    metadata: Arc<Metadata>,
+    /// Where STS is asked; the home of the role's partition when it is empty.
+    region: String,
+    way: aws::Aws,
 }
 
 impl WebIdentity {
-    pub(super) fn new(variables: RoleVariables, config: &Config, metadata: Arc<Metadata>) -> Self {
+    pub(super) fn new(variables: RoleVariables, region: Option<String>, way: aws::Aws) -> Self {
         Self {
             token_file: variables.web_identity_token_file,
             role_arn: variables.role_arn,
-            session_name: variables.role_session_name.unwrap_or_else(|| SESSION_NAME.into()),
-            region: config.region.clone(),
-            endpoint_url: config.aws_endpoint_url.clone(),
-            metadata,
+            session_name: session_word(variables.role_session_name.as_deref().unwrap_or(SESSION_NAME)),
+            region: region.unwrap_or_default(),
+            way,
         }
     }
 
     /// A session of the role, for the token that is in the file now.
     ///
     /// # Errors
-    /// `ROLE_SOURCE` with the variable that is missing or wrong; `WEB_IDENTITY_REFUSED` in AWS's words; `AWS_UNAVAILABLE`.
+    /// `ROLE_SOURCE` with the variable that is missing or wrong; those of AWS as they are.
     pub(super) async fn role(&self) -> Result<Session, Missing> {
         let role = self.wanted()?;
-        let token = self.token()?;
-        let region = match &self.region {
-            Some(region) => region.clone(),
-            None => self.metadata.region().await.map_err(|refusal| Missing { refusal, is_passing: true })?,
-        };
-        let config = aws::sdk_config(nobody(), &region, self.endpoint_url.as_deref());
-        let answer = Client::new(&config)
-            .assume_role_with_web_identity()
-            .role_arn(role.to_string())
-            .role_session_name(&self.session_name)
-            .web_identity_token(token.expose_secret())
-            .send()
-            .await
-            .map_err(|error| refused(&role, &error))?;
-        let given = answer.credentials.ok_or_else(|| Missing::source("AWS answered without credentials.", true))?;
+        let (token, arn) = (self.token()?, role.to_string());
+        let token = token.expose_secret();
+        let answer = self
+            .way
+            .assume_role_with_web_identity(
+                "the worker's own role",
+                &self.region,
+                token,
+                &arn,
+                &self.session_name,
+                SESSION,
+                "",
+            )
+            .await;
+        let given = answer.map_err(refused)?.value;
         let credentials = Credentials {
             access_key_id: given.access_key_id,
-            secret_access_key: given.secret_access_key,
-            session_token: given.session_token,
-            expires_at: given.expiration.secs(),
+            secret_access_key: given.secret_access_key.to_string(),
+            session_token: given.session_token.to_string(),
+            expires_at: given.expires_at.unwrap_or_default(),
         };
         Ok(Session { role: role.name, credentials, obtained_at: SystemTime::now() })
     }
@@ -77,7 +77,9 @@ impl WebIdentity {
     fn wanted(&self) -> Result<RoleArn, Missing> {
         let arn = self.role_arn.as_deref().ok_or_else(|| absent(ROLE_ARN))?;
         arn.parse().map_err(|what: String| {
-            let sentence = format!("The worker's own role cannot be had: {ROLE_ARN} in the agent's environment, \"{arn}\", {what}.");
+            let sentence = format!(
+                "The worker's own role cannot be had: {ROLE_ARN} in the agent's environment, \"{arn}\", {what}."
+            );
             Missing::source(sentence, false)
         })
     }
@@ -98,11 +100,6 @@ impl WebIdentity {
     }
 }
 
-/// The call carries the token and no signature; the client wants somebody all the same.
-fn nobody() -> SharedCredentialsProvider {
-    SharedCredentialsProvider::new(SdkCredentials::new("unsigned", "unsigned", None, None, "longshore"))
-}
-
 fn absent(variable: &str) -> Missing {
     let sentence = format!(
         "The worker's own role cannot be had: its source is `web-identity`, and {variable} is not in the agent's environment. Start it \
@@ -111,12 +108,9 @@ fn absent(variable: &str) -> Missing {
     Missing::source(sentence, false)
 }
 
-fn refused(role: &RoleArn, error: &SdkError<AssumeRoleWithWebIdentityError>) -> Missing {
-    let is_passing = aws::may_pass(error) || !matches!(error, SdkError::ServiceError(_));
-    let reason = if error.code().is_some() { Reason::WebIdentityRefused } else { Reason::AwsUnavailable };
-    let sentence = format!(
-        "The worker's own role cannot be had: {} The role is {role}; its trust policy must name the token's issuer and subject.",
-        aws::explain("AssumeRoleWithWebIdentity", error)
-    );
-    Missing::new(reason, sentence, is_passing)
+fn refused(Fault { reason, sentence }: Fault) -> Missing {
+    // Its token may be the old one still; only what the configuration got wrong stays so.
+    let is_passing =
+        !matches!(reason, Reason::WebIdentityRefused | Reason::PartitionMismatch | Reason::InvalidArgument);
+    Missing::new(reason, format!("The worker's own role cannot be had: {sentence}"), is_passing)
 }

@@ -57,7 +57,12 @@ async fn what_the_service_does_wrong_is_said_and_no_token_is() {
         (|| answer(200, document(-1)), "have ended"),
         (|| Reply::Noise, "breaks off"),
         (
-            || answer(200, r#"{"AccessKeyId":"","SecretAccessKey":"canary-secret","Token":"","Expiration":"2096-01-01T00:00:00Z"}"#),
+            || {
+                answer(
+                    200,
+                    r#"{"AccessKeyId":"","SecretAccessKey":"canary-secret","Token":"","Expiration":"2096-01-01T00:00:00Z"}"#,
+                )
+            },
             "parts are missing",
         ),
     ];
@@ -88,10 +93,14 @@ async fn a_service_that_is_not_there_and_variables_that_are_missing_or_wrong_are
     assert!(named(relative).await.contains("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"));
     for uri in ["http://10.0.0.1/x", "http://evil.example/x", "ftp://127.0.0.1/x", "nonsense"] {
         let refused = named(full(uri)).await;
-        assert!(refused.contains("AWS_CONTAINER_CREDENTIALS_FULL_URI") && refused.contains("169.254.170.2"), "{refused}");
+        assert!(
+            refused.contains("AWS_CONTAINER_CREDENTIALS_FULL_URI") && refused.contains("169.254.170.2"),
+            "{refused}"
+        );
     }
     for token in ["", "two\nlines", " \n"] {
-        let variables = RoleVariables { container_token: Some(token.to_owned().into()), ..full("http://127.0.0.1:1/x") };
+        let variables =
+            RoleVariables { container_token: Some(token.to_owned().into()), ..full("http://127.0.0.1:1/x") };
         let refused = named(variables).await;
         assert!(refused.contains("AWS_CONTAINER_AUTHORIZATION_TOKEN is empty"), "{refused}");
     }
