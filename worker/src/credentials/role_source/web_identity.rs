@@ -7,7 +7,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use proto::worker::Credentials;
 use secrecy::{ExposeSecret, SecretString};
 use shared::{
     aws::{RoleArn, session_word},
@@ -15,7 +14,10 @@ use shared::{
 };
 
 use super::{Missing, Session};
-use crate::environment::{ROLE_ARN, RoleVariables, WEB_IDENTITY_TOKEN_FILE};
+use crate::{
+    credentials::grant::from_aws,
+    environment::{ROLE_ARN, RoleVariables, WEB_IDENTITY_TOKEN_FILE},
+};
 
 /// How a session is called unless the environment says it.
 const SESSION_NAME: &str = "longshore-worker";
@@ -64,13 +66,7 @@ impl WebIdentity {
                 "",
             )
             .await;
-        let given = answer.map_err(refused)?.value;
-        let credentials = Credentials {
-            access_key_id: given.access_key_id,
-            secret_access_key: given.secret_access_key.to_string(),
-            session_token: given.session_token.to_string(),
-            expires_at: given.expires_at.unwrap_or_default(),
-        };
+        let credentials = from_aws(&answer.map_err(refused)?.value);
         Ok(Session { role: role.name, credentials, obtained_at: SystemTime::now() })
     }
 
