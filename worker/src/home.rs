@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -85,7 +85,7 @@ impl Home {
     pub fn write_ca_bundle(&self, pem: &str) -> Result<PathBuf, Failure> {
         let (path, new) = (self.data.join("aws-ca-bundle.pem"), self.data.join("aws-ca-bundle.new"));
         let written = fs::write(&new, pem)
-            .and_then(|()| fs::set_permissions(&new, Permissions::from_mode(0o644)))
+            .and_then(|()| fs::set_permissions(&new, fs::Permissions::from_mode(0o644)))
             .and_then(|()| fs::rename(&new, &path));
         written.map_err(|error| Failure::data(&path, &error))?;
         Ok(path)
