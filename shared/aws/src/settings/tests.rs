@@ -108,7 +108,7 @@ fn what_is_set_above_wins_and_the_rest_comes_from_below() {
     };
     let both = above.or(below);
     assert_eq!((both.endpoint("s3"), both.endpoint("sts")), (Some("http://above"), Some("http://below")));
-    assert_eq!((both.endpoint("ec2"), both.ca_bundle), (Some("http://below"), Some("/below.pem".into())));
+    assert_eq!((both.endpoint("ec2"), both.ca_bundle.as_deref()), (Some("http://below"), Some("/below.pem".as_ref())));
     assert_eq!((both.proxy.https.as_deref(), both.proxy.no_proxy), (Some("http://above"), vec!["below".to_owned()]));
 }
 
