@@ -197,6 +197,34 @@ mod tests {
     }
 
     #[test]
+    fn steps_are_given_every_authority_when_one_is_configured_and_else_their_own() {
+        use std::{fs, os::unix::fs::PermissionsExt};
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let memory = tempfile::tempdir_in("/dev/shm").expect("a folder");
+        let (home, _lock) = Home::open(&folder.path().join("data"), Some(memory.path())).expect("opens");
+        let ours = folder.path().join("ca.pem");
+        let pem = rcgen::generate_simple_self_signed(["ca".into()]).expect("a certificate").cert.pem();
+        fs::write(&ours, pem).expect("written");
+        let mut config = Config::resolve(crate::config::Options::default(), Default::default()).expect("sound");
+        config.aws = aws::Settings::default();
+        let plain = Aws::new(&config, RoleVariables::default(), &home).expect("made");
+        assert_eq!(plain.for_steps().ca_bundle, None);
+        config.aws.ca_bundle = Some(ours.clone());
+        let told = Aws::new(&config, RoleVariables::default(), &home).expect("made");
+        let bundle = told.for_steps().ca_bundle.clone().expect("a bundle");
+        assert_ne!(bundle, ours);
+        assert_eq!(fs::metadata(&bundle).expect("there").permissions().mode() & 0o777, 0o644);
+        let whole = fs::read_to_string(&bundle).expect("readable");
+        assert!(
+            whole.matches("BEGIN CERTIFICATE").count() > 100,
+            "its own roots alone would not do: it replaces all others"
+        );
+        let order = crate::exec_dir::ShimOrder::default().reaching_aws(told.for_steps());
+        assert_eq!(order.way_to_aws().ca_bundle, Some(bundle));
+    }
+
+    #[test]
     fn an_expectation_that_is_not_met_says_both() {
         for (spec, expected, is) in [
             (AwsSpec { expect_account: "210987654321".into(), ..AwsSpec::default() }, "210987654321", "123456789012"),

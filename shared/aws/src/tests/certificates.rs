@@ -17,7 +17,7 @@ use crate::Settings;
 
 /// An authority that nobody knows.
 pub(super) struct Authority {
-    pem: String,
+    pub(super) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 

@@ -79,6 +79,23 @@ async fn an_https_endpoint_is_reached_by_connect_and_a_stranger_behind_the_proxy
 }
 
 #[tokio::test]
+async fn behind_a_proxy_whose_authority_is_trusted_aws_answers() {
+    let tunnels = Tunnels::default();
+    let authority = super::certificates::Authority::new("Inspecting Proxy CA");
+    let folder = tempfile::tempdir().expect("a folder");
+    let bundle = folder.path().join("ca.pem");
+    std::fs::write(&bundle, &authority.pem).expect("written");
+    let server = Server::new(&[caller("123456789012")]);
+    let name = rcgen::SanType::DnsName("sts.eu-west-1.amazonaws.com".try_into().expect("a name"));
+    let place = authority.serve(&server, |params| params.subject_alt_names = vec![name]).await.replace("https://", "");
+    let proxy = tunnels.listen(Some(place)).await;
+    // No endpoint is configured: this is where AWS says that STS is.
+    let settings = Settings { endpoint_url: None, ca_bundle: Some(bundle), ..through(&proxy, "") };
+    let answer = aws(settings).caller("worker-role", &keys(), "eu-west-1").await.expect("an answer");
+    assert_eq!((answer.value.account.as_str(), tunnels.heads().len()), ("123456789012", 1));
+}
+
+#[tokio::test]
 async fn this_host_is_never_asked_through_a_proxy() {
     let (tunnels, server) = (Tunnels::default(), Server::new(&[caller("123456789012")]));
     let proxy = tunnels.listen(None).await;
