@@ -91,6 +91,10 @@ async fn with_the_bundle_it_is_trusted_beside_all_others() {
     assert!(all.matches("BEGIN CERTIFICATE").count() > of_compiled, "the compiled-in ones and ours");
     let body: String = authority.pem.lines().filter(|line| !line.starts_with("--")).map(str::trim).collect();
     assert!(all.replace('\n', "").contains(&body), "the configured one");
+    let whole = folder.path().join("whole.pem");
+    fs::write(&whole, &all).expect("written");
+    let settings = Settings { ca_bundle: Some(whole), ..Settings::default() };
+    assert_eq!(settings.check(), Ok(()), "an action of a step trusts the whole of it");
     fs::remove_file(bundle).expect("removed");
     let fault = friend.bundle_pem().expect_err("it is gone");
     assert_says(&fault, Reason::InvalidArgument, &["ca.pem", "cannot be read"]);
