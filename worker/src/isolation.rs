@@ -281,6 +281,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let inner = folder.path().join("inner");
         fs::create_dir(&inner).expect("made");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("closed");
         assert_eq!(closed_folder(&inner.join("file")).as_deref(), Some(folder.path()));
         assert_eq!(closed_folder("/etc/passwd".as_ref()), None);
     }

@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// 2.5 seconds: what the host itself refuses, it refuses at once or at the second try to connect, after one second. That
 /// nobody answers on the link takes three.
 const CONNECT: Duration = Duration::from_millis(2500);
+/// `ARPHRD_LOOPBACK`, as /sys/class/net/DEVICE/type has it.
+const LOOPBACK: &str = "772";
 /// 64 KiB: answers are a few lines.
 const LONGEST: u64 = 64 << 10;
 
@@ -167,6 +169,8 @@ async fn reach(addresses: Vec<SocketAddr>) -> Vec<String> {
         .into_iter()
         .flatten()
         .flatten()
+        // What is sent through loopback never leaves the host.
+        .filter(|entry| fs::read_to_string(entry.path().join("type")).is_ok_and(|kind| kind.trim() != LOOPBACK))
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     let mut tries = JoinSet::new();
