@@ -38,7 +38,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Login(login::Login),
-    /// AWS accounts: access keys kept by the coordinator
+    /// AWS accounts: access keys that the coordinator keeps, and roles that steps assume
     #[command(subcommand)]
     Account(account::Account),
     /// Environments: where deployments go to

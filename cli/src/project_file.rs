@@ -30,6 +30,8 @@ pub(crate) struct Draft {
     pub(crate) project: d::Project,
     /// The files that its steps use, by path.
     pub(crate) attachments: Vec<Attachment>,
+    /// What is allowed and will not be as it looks, each with its place.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Draft {
@@ -40,14 +42,14 @@ impl Draft {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let path = locate(path)?;
         let text = text_of(&path)?;
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::parse(&text, folder).map_err(|faults| {
+        Self::parse(&text, &path).map_err(|faults| {
             let lines: Vec<_> = faults.iter().map(|fault| fault.in_file(&path)).collect();
             Failure::usage(lines.join("\n"))
         })
     }
 
-    fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Fault>> {
+    fn parse(text: &str, path: &Path) -> Result<Self, Vec<Fault>> {
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = format::parse(text).map_err(|fault| vec![fault])?;
         let mut faults = Vec::new();
         let attachments = files::collect(&file, folder, &mut faults);
@@ -56,9 +58,15 @@ impl Draft {
         let project = d::Project::from(&described);
         // What the file's own checks found with its line would only be found again without it.
         if faults.is_empty() {
-            faults = lower::refusals(&file, &project);
+            match lower::checked(&file, &project) {
+                Ok(warnings) => {
+                    let warnings = warnings.iter().map(|warning| warning.in_file(path)).collect();
+                    return Ok(Self { project, attachments, warnings });
+                }
+                Err(refusals) => faults = refusals,
+            }
         }
-        if faults.is_empty() { Ok(Self { project, attachments }) } else { Err(faults) }
+        Err(faults)
     }
 }
 

@@ -2,21 +2,27 @@
 //! times as RFC 3339, durations with units. Programs read these; they never lose or rename a field.
 
 mod account;
+mod account_test;
 mod audit;
 mod coordinator;
 mod deployment;
 mod inventory;
 mod project;
+mod worker;
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-pub(crate) use account::{AccountTest, AccountView};
+pub(crate) use account::{AccountView, kind_of};
+pub(crate) use account_test::AccountTests;
 pub(crate) use audit::AuditEventView;
 pub(crate) use coordinator::CoordinatorView;
 pub(crate) use deployment::{DeploymentView, EventView, LogFrameView, RunView, deployment_word, step_word};
-pub(crate) use inventory::{EnvironmentView, InvitationView, PoolView, WorkerView};
+pub(crate) use inventory::{EnvironmentView, InvitationView, PoolView};
 pub(crate) use project::{ProjectView, VariableView};
+pub(crate) use worker::WorkerView;
 
 use crate::screen;
 
@@ -51,6 +57,11 @@ pub(crate) fn time(time: Option<prost_types::Timestamp>) -> Option<Timestamp> {
 /// A point in time for people: to the second.
 pub(crate) fn short(time: Option<Timestamp>) -> String {
     time.and_then(|time| Timestamp::from_second(time.as_second()).ok()).map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// Labels as they are typed.
+pub(crate) fn labels(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 /// A duration with units, e.g. `1h 30m`.

@@ -146,9 +146,32 @@ fn a_login_that_does_not_work_leaves_no_profile() {
 #[test]
 fn wrong_usage_is_exit_2() {
     let home = home();
-    for args in [&["nonsense"][..], &["deploy"], &["account", "create", "a", "aws-role"], &["run", "--pool", "p"]] {
+    let role = "arn:aws:iam::123456789012:role/deployer";
+    for args in [
+        &["nonsense"][..],
+        &["deploy"],
+        &["account", "create", "a", "aws-role"],
+        &["account", "create", "a", "aws-role", "--role-arn", "deployer"],
+        &["account", "create", "a", "aws-oidc", "--role-arn", role, "--external-id", "x-1"],
+        &["account", "update", "a"],
+        &["pool", "create", "p", "--require", "aws.account"],
+        &["run", "--pool", "p"],
+        &["run", "--pool", "p", "--assume-role", role, "--", "id"],
+    ] {
         assert_eq!(code(&longshore(home.path(), &[], args, "")), 2, "{args:?}");
     }
+}
+
+#[test]
+fn a_requirement_given_twice_is_named_before_anything_is_sent() {
+    let home = home();
+    let ca = some_authority(home.path());
+    let url = format!("https://127.0.0.1:{}", closed_port());
+    let env = [("LONGSHORE_COORDINATOR", url.as_str()), ("LONGSHORE_TOKEN", "t"), ("LONGSHORE_CA_FILE", ca.as_str())];
+    let args = ["pool", "create", "p", "--require", "zone=a", "--require", "zone=b"];
+    let output = longshore(home.path(), &env, &args, "");
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
+    assert!(stderr(&output).contains("\"zone\""), "{}", stderr(&output));
 }
 
 #[test]
@@ -168,6 +191,23 @@ fn a_project_file_is_checked_without_a_coordinator() {
     let output = longshore(home.path(), &[], &["project", "validate", "-f", &folder], "");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!(stderr(&output).contains("1 step,"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("warning"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_warning_about_a_project_file_is_no_failure() {
+    let home = home();
+    let file = home.path().join("longshore.yaml");
+    let role = "{ arn: arn:aws:iam::123456789012:role/deployer, duration: 2h }";
+    let aws = format!("{{ identity: worker-role, assume_role: {role} }}");
+    let text = format!("project: p\nsteps:\n  - name: S\n    aws: {aws}\n    script: {{ shell: bash, body: x }}\n");
+    fs::write(&file, text).expect("written");
+    let file = file.to_string_lossy().into_owned();
+    let output = longshore(home.path(), &[], &["project", "validate", "-f", &file], "");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let warning = format!("warning: {file}:3:11: Step \"S\": `assume_role.duration` is more than 1h");
+    assert!(stderr(&output).contains(&warning) && stderr(&output).contains("in order"), "{}", stderr(&output));
+    assert!(output.stdout.is_empty());
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use clap::Subcommand;
 use proto::deployment as d;
 
-use super::request_id;
+use super::{
+    pair::{map, pair},
+    request_id,
+};
 use crate::{
     connection::Connection,
     failure::{Exit, Failure},
@@ -20,6 +23,10 @@ pub(super) enum Pool {
         /// What it is for
         #[arg(long, default_value = "", hide_default_value = true)]
         description: String,
+        /// What a worker must carry besides to get its steps: a label, or aws.account, aws.role, aws.region of its own role;
+        /// may be given several times
+        #[arg(long = "require", value_name = "KEY=VALUE", value_parser = pair)]
+        requires: Vec<(String, String)>,
     },
     /// All pools
     List,
@@ -40,8 +47,10 @@ impl Pool {
         let connection = Connection::open()?;
         let mut client = connection.pools();
         match self {
-            Self::Create { name, description } => {
-                let request = d::CreatePoolRequest { request_id: request_id(), name, description };
+            Self::Create { name, description, requires } => {
+                let requires = map(requires)
+                    .map_err(|key| Failure::usage(format!("The requirement \"{key}\" is given twice.")))?;
+                let request = d::CreatePoolRequest { request_id: request_id(), name, description, requires };
                 let pool = connection.answer(client.create_pool(request)).await?;
                 screen.show(&PoolView::from(pool))?;
             }

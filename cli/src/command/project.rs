@@ -72,8 +72,16 @@ impl Project {
     }
 }
 
-fn validate(source: &Source) -> Result<(), Failure> {
+fn read(source: &Source) -> Result<Draft, Failure> {
     let draft = Draft::read(&source.file)?;
+    for warning in &draft.warnings {
+        talk(&format!("warning: {warning}"));
+    }
+    Ok(draft)
+}
+
+fn validate(source: &Source) -> Result<(), Failure> {
+    let draft = read(source)?;
     let count = |number: usize, thing: &str| format!("{number} {thing}{}", if number == 1 { "" } else { "s" });
     talk(&format!(
         "Project \"{}\" is in order: {}, {}, {}.",
@@ -86,7 +94,7 @@ fn validate(source: &Source) -> Result<(), Failure> {
 }
 
 async fn apply(source: &Source, screen: Screen) -> Result<(), Failure> {
-    let draft = Draft::read(&source.file)?;
+    let draft = read(source)?;
     let connection = Connection::open()?;
     upload_missing(&connection, &draft.attachments).await?;
     let request = d::ApplyProjectRequest { project: Some(draft.project), validate_only: false };

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use proto::deployment as d;
 
 use super::{
+    account::{external_id, role_arn},
     deploy::Follow,
     pair::{map, pair},
     request_id,
@@ -20,6 +21,7 @@ use crate::{
 ///
 /// Several words after -- are the command and its arguments, passed on exactly; a single word is a line for the shell.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("identity").args(["account", "worker_role"])))]
 pub(super) struct Run {
     /// Pool whose workers may run it
     #[arg(long)]
@@ -28,11 +30,20 @@ pub(super) struct Run {
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
     labels: Vec<(String, String)>,
     /// Run with the credentials of this account
-    #[arg(long, conflicts_with = "worker_role")]
+    #[arg(long)]
     account: Option<String>,
     /// Run with the worker's own instance role
     #[arg(long)]
     worker_role: bool,
+    /// Role to assume on top of that; may be given several times, each with the credentials of the one before
+    #[arg(long = "assume-role", value_name = "ARN", value_parser = role_arn, requires = "identity")]
+    assume_roles: Vec<String>,
+    /// What the last role's trust policy demands as sts:ExternalId
+    #[arg(long, value_name = "ID", value_parser = external_id, requires = "assume_roles")]
+    external_id: Option<String>,
+    /// Only on a worker whose steps cannot reach the instance's metadata
+    #[arg(long)]
+    require_isolation: bool,
     /// AWS region
     #[arg(long, default_value = "", hide_default_value = true)]
     region: String,
@@ -82,7 +93,14 @@ impl Run {
             request_id: request_id(),
             pool: self.pool,
             requires: map(self.labels).map_err(|key| Failure::usage(format!("The label \"{key}\" is given twice.")))?,
-            aws: Some(d::Aws { identity: identity.into(), account, region: self.region, expect: None }),
+            aws: Some(d::Aws {
+                identity: identity.into(),
+                account,
+                region: self.region,
+                expect: None,
+                assume_roles: assumed(self.assume_roles, self.external_id),
+                require_isolation: self.require_isolation,
+            }),
             script: Some(d::Script {
                 shell: shell.into(),
                 source: Some(d::script::Source::Body(script(self.shell, &self.command)?)),
@@ -93,6 +111,16 @@ impl Run {
             ),
         })
     }
+}
+
+/// In order; the external id is the last one's.
+fn assumed(arns: Vec<String>, external_id: Option<String>) -> Vec<d::AssumeRole> {
+    let mut roles: Vec<_> =
+        arns.into_iter().map(|role_arn| d::AssumeRole { role_arn, ..d::AssumeRole::default() }).collect();
+    if let (Some(last), Some(external_id)) = (roles.last_mut(), external_id) {
+        last.external_id = external_id;
+    }
+    roles
 }
 
 fn script(shell: Shell, words: &[String]) -> Result<String, Failure> {
@@ -120,7 +148,54 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser, Debug)]
+    struct Typed {
+        #[command(flatten)]
+        run: Run,
+    }
+
+    const HUB: &str = "arn:aws:iam::123456789012:role/hub";
+    const DEPLOYER: &str = "arn:aws:iam::210987654321:role/deployer";
+
+    fn request(words: &[&str]) -> Result<d::RunCommandRequest, String> {
+        let line = [&["run", "--pool", "p"], words, &["--", "id"]].concat();
+        let typed = Typed::try_parse_from(line).map_err(|error| error.to_string())?;
+        typed.run.request().map_err(|failure| failure.sentence)
+    }
+
+    #[test]
+    fn roles_are_assumed_in_the_order_they_are_typed() {
+        let words = ["--worker-role", "--assume-role", HUB, "--assume-role", DEPLOYER, "--external-id", "x-1"];
+        let aws = request(&words).expect("taken").aws.expect("an identity");
+        let roles: Vec<_> =
+            aws.assume_roles.iter().map(|role| (role.role_arn.as_str(), role.external_id.as_str())).collect();
+        assert_eq!(roles, [(HUB, ""), (DEPLOYER, "x-1")]);
+        assert!(!aws.require_isolation && !aws.assume_roles[1].omit_session_tags);
+    }
+
+    #[test]
+    fn isolation_can_be_demanded_of_any_identity() {
+        for words in [&["--require-isolation"][..], &["--account", "shop", "--require-isolation"]] {
+            assert!(request(words).expect("taken").aws.expect("an identity").require_isolation);
+        }
+    }
+
+    #[test]
+    fn a_role_is_assumed_on_top_of_something() {
+        for (words, part) in [
+            (&["--assume-role", HUB][..], "--worker-role"),
+            (&["--worker-role", "--external-id", "x-1"], "--assume-role"),
+            (&["--worker-role", "--account", "shop"], "cannot be used with"),
+            (&["--worker-role", "--assume-role", "hub"], "no ARN of a role"),
+        ] {
+            let refusal = request(words).expect_err(part);
+            assert!(refusal.contains(part), "{words:?}: {refusal}");
+        }
+    }
 
     #[test]
     fn several_words_reach_the_worker_unchanged() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use proto::deployment as d;
 
 use super::{
@@ -77,7 +78,9 @@ impl Worker {
             Self::List { pool } => {
                 let request = d::ListWorkersRequest { pool: pool.unwrap_or_default() };
                 let answer = connection.answer(client.list_workers(request)).await?;
-                screen.list(&answer.workers.into_iter().map(WorkerView::from).collect::<Vec<_>>())?;
+                let now = Timestamp::now();
+                let workers: Vec<_> = answer.workers.into_iter().map(|worker| WorkerView::at(now, worker)).collect();
+                screen.list(&workers)?;
                 return Ok(Exit::Ok);
             }
             Self::Delete(Named { worker }) => {
@@ -102,7 +105,7 @@ impl Worker {
                 connection.answer(client.revoke_worker(d::RevokeWorkerRequest { worker, reason })).await?
             }
         };
-        screen.show(&WorkerView::from(worker))?;
+        screen.show(&WorkerView::at(Timestamp::now(), worker))?;
         Ok(Exit::Ok)
     }
 }

@@ -31,10 +31,16 @@ fn each<W, P>(written: &[W], lower: fn(&W) -> Result<P, Fault>, faults: &mut Vec
     written.iter().filter_map(|it| lower(it).map_err(|fault| faults.push(fault)).ok()).collect()
 }
 
-/// What the coordinator would refuse, in its own words, at the place they are about.
-pub(super) fn refusals(file: &ProjectFile, project: &d::Project) -> Vec<Fault> {
-    let Err(refusal) = Described::try_from(project) else { return Vec::new() };
-    refusal.sentence.lines().map(|sentence| Fault::at(place_of(file, sentence), sentence)).collect()
+/// What the coordinator would warn of.
+///
+/// # Errors
+/// What it would refuse. Both are in its own words, at the place they are about.
+pub(super) fn checked(file: &ProjectFile, project: &d::Project) -> Result<Vec<Fault>, Vec<Fault>> {
+    let placed = |sentence: &str| Fault::at(place_of(file, sentence), sentence);
+    match Described::try_from(project) {
+        Ok(described) => Ok(described.process.warnings().iter().map(|sentence| placed(sentence)).collect()),
+        Err(refusal) => Err(refusal.sentence.lines().map(placed).collect()),
+    }
 }
 
 /// Where the thing stands that a sentence begins with.

@@ -1,3 +1,5 @@
+mod roles;
+
 use std::{fs, os::unix::fs::symlink};
 
 use proto::deployment::{deploy_stack::Template, script::Source, step::Action};
@@ -53,8 +55,12 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
+fn parse(text: &str, folder: &Path) -> Result<Draft, Vec<Fault>> {
+    Draft::parse(text, &folder.join("longshore.yaml"))
+}
+
 fn faults(text: &str) -> Vec<String> {
-    let faults = Draft::parse(text, folder().path()).expect_err("there should be a fault");
+    let faults = parse(text, folder().path()).expect_err("there should be a fault");
     faults.iter().map(|fault| fault.in_file(Path::new("longshore.yaml"))).collect()
 }
 
@@ -74,7 +80,7 @@ fn with_step(step: &str) -> String {
 
 #[test]
 fn a_whole_project_file_becomes_what_the_coordinator_takes() {
-    let draft = Draft::parse(WHOLE, folder().path()).expect("no faults");
+    let draft = parse(WHOLE, folder().path()).expect("no faults");
     let project = &draft.project;
     assert_eq!((project.name.as_str(), project.steps.len(), project.variables.len()), ("web-shop", 3, 5));
     assert_eq!(project.variables[1].value.as_deref(), Some("8080"));
@@ -177,7 +183,7 @@ fn a_symbolic_link_does_not_lead_out_either() {
     let folder = folder();
     symlink("/etc/hostname", folder.path().join("scripts/link.sh")).expect("linked");
     let text = with_step("    script: { shell: bash, file: scripts/link.sh }\n");
-    let faults = Draft::parse(&text, folder.path()).expect_err("it leads out");
+    let faults = parse(&text, folder.path()).expect_err("it leads out");
     assert!(faults[0].sentence.contains("leads out"), "{faults:?}");
 }
 
@@ -186,7 +192,7 @@ fn a_script_that_is_no_text_is_refused_by_path_and_byte() {
     let folder = folder();
     fs::write(folder.path().join("scripts/raw.sh"), b"echo \xff\n").expect("written");
     let text = with_step("    script: { shell: bash, file: scripts/raw.sh }\n");
-    let faults = Draft::parse(&text, folder.path()).expect_err("it is no text");
+    let faults = parse(&text, folder.path()).expect_err("it is no text");
     assert!(faults[0].sentence.contains("\"scripts/raw.sh\" is not UTF-8 text: byte 6"), "{faults:?}");
 }
 
@@ -198,7 +204,7 @@ fn a_template_of_10_mb_is_refused_with_its_path_and_the_limit() {
     let text = with_step(
         "    aws: { identity: worker-role }\n    cloudformation: { deploy: { stack: s, template: templates/huge.yaml } }\n",
     );
-    let faults = Draft::parse(&text, folder.path()).expect_err("it is too large");
+    let faults = parse(&text, folder.path()).expect_err("it is too large");
     let fault = &faults[0];
     assert_eq!(fault.place, Some(Place { line: 5, column: 53 }));
     for word in ["templates/huge.yaml", "10485760", "51200"] {
@@ -211,7 +217,7 @@ fn a_template_of_more_than_one_line_is_the_template_itself() {
     let text = with_step(
         "    aws: { identity: worker-role }\n    cloudformation:\n      deploy:\n        stack: s\n        template: |\n          Resources: {}\n          Outputs: {}\n",
     );
-    let draft = Draft::parse(&text, folder().path()).expect("no faults");
+    let draft = parse(&text, folder().path()).expect("no faults");
     let Some(Action::DeployStack(stack)) = &draft.project.steps[0].action else { panic!("no stack") };
     assert_eq!(stack.template, Some(Template::Body("Resources: {}\nOutputs: {}\n".into())));
 }
@@ -300,4 +306,8 @@ fn the_schema_knows_every_key_and_refuses_others() {
     for key in ["name", "pool", "script", "cloudformation", "retry_safe", "aws", "timeout"] {
         assert!(step.get(key).is_some(), "no {key} in {step}");
     }
+    let aws = &schema["$defs"]["Aws"]["properties"];
+    assert_eq!(aws["require_isolation"]["type"], "boolean");
+    let roles = [&aws["assume_role"], &schema["$defs"]["OneOrMore"], &schema["$defs"]["AssumeRole"]];
+    insta::assert_snapshot!(serde_json::to_string_pretty(&roles).expect("json"));
 }

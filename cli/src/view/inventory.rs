@@ -1,4 +1,4 @@
-//! Environments, pools, workers and invitations.
+//! Environments, pools and invitations.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use proto::deployment as d;
 use serde::Serialize;
 
-use super::{View, short, time, word};
-use crate::screen;
+use super::{View, labels, short, time};
 
 /// Where deployments go to.
 #[derive(Serialize)]
@@ -40,6 +39,7 @@ pub(crate) struct PoolView {
     create_time: Option<Timestamp>,
     workers: i32,
     connected: i32,
+    requires: BTreeMap<String, String>,
 }
 
 impl From<d::Pool> for PoolView {
@@ -50,123 +50,23 @@ impl From<d::Pool> for PoolView {
             create_time: time(it.create_time),
             workers: it.workers,
             connected: it.connected,
+            requires: it.requires.into_iter().collect(),
         }
     }
 }
 
 impl View for PoolView {
     const MANY: &'static str = "pools";
-    const COLUMNS: &'static [&'static str] = &["name", "workers", "connected", "description"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![self.name.clone(), self.workers.to_string(), self.connected.to_string(), self.description.clone()]
-    }
-}
-
-/// A host that runs steps.
-#[derive(Serialize)]
-pub(crate) struct WorkerView {
-    id: String,
-    name: String,
-    pool: String,
-    labels: BTreeMap<String, String>,
-    state: String,
-    connected: bool,
-    last_seen_time: Option<Timestamp>,
-    version: String,
-    slots: i32,
-    running: i32,
-    identity: Option<Identity>,
-    certificate_expire_time: Option<Timestamp>,
-    create_time: Option<Timestamp>,
-    disk_free_bytes: i64,
-    clock_offset_ms: i64,
-}
-
-/// A worker's own AWS identity.
-#[derive(Serialize)]
-struct Identity {
-    account: String,
-    arn: String,
-    region: String,
-    source: String,
-}
-
-impl From<d::Worker> for WorkerView {
-    fn from(it: d::Worker) -> Self {
-        Self {
-            state: word(it.state().as_str_name(), "STATE_"),
-            id: it.id,
-            name: it.name,
-            pool: it.pool,
-            labels: it.labels.into_iter().collect(),
-            connected: it.connected,
-            last_seen_time: time(it.last_seen_time),
-            version: it.version,
-            slots: it.slots,
-            running: it.running,
-            identity: it.identity.map(|it| Identity {
-                account: it.account,
-                arn: it.arn,
-                region: it.region,
-                source: it.source,
-            }),
-            certificate_expire_time: time(it.certificate_expire_time),
-            create_time: time(it.create_time),
-            disk_free_bytes: it.disk_free_bytes,
-            clock_offset_ms: it.clock_offset_ms,
-        }
-    }
-}
-
-impl WorkerView {
-    fn identity(&self) -> String {
-        self.identity.as_ref().map_or_else(|| "none".to_owned(), |it| it.arn.clone())
-    }
-
-    fn labels(&self) -> String {
-        self.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
-    }
-}
-
-impl View for WorkerView {
-    const MANY: &'static str = "workers";
-    const COLUMNS: &'static [&'static str] =
-        &["name", "pool", "state", "connected", "running", "own identity", "labels", "last seen"];
+    const COLUMNS: &'static [&'static str] = &["name", "workers", "connected", "requires", "description"];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.name.clone(),
-            self.pool.clone(),
-            self.state.clone(),
-            if self.connected { "yes" } else { "no" }.to_owned(),
-            format!("{}/{}", self.running, self.slots),
-            self.identity(),
-            self.labels(),
-            short(self.last_seen_time),
+            self.workers.to_string(),
+            self.connected.to_string(),
+            labels(&self.requires),
+            self.description.clone(),
         ]
-    }
-
-    fn page(&self) -> String {
-        /// Bytes in a MiB.
-        const MIB: i64 = 1 << 20;
-        screen::facts(&[
-            ("name", self.name.clone()),
-            ("id", self.id.clone()),
-            ("pool", self.pool.clone()),
-            ("labels", self.labels()),
-            ("state", self.state.clone()),
-            ("connected", if self.connected { "yes" } else { "no" }.to_owned()),
-            ("last seen", short(self.last_seen_time)),
-            ("running", format!("{} of {}", self.running, self.slots)),
-            ("own identity", self.identity()),
-            ("region", self.identity.as_ref().map(|it| it.region.clone()).unwrap_or_default()),
-            ("version", self.version.clone()),
-            ("certificate until", short(self.certificate_expire_time)),
-            ("disk free", format!("{} MiB", self.disk_free_bytes / MIB)),
-            ("clock ahead", format!("{} ms", self.clock_offset_ms)),
-            ("registered", short(self.create_time)),
-        ])
     }
 }
 

@@ -57,6 +57,18 @@ struct AwsView {
     account: String,
     region: String,
     expect: Option<ExpectView>,
+    assume_roles: Vec<AssumeRoleView>,
+    require_isolation: bool,
+}
+
+#[derive(Serialize)]
+struct AssumeRoleView {
+    role_arn: String,
+    session_name: String,
+    external_id: String,
+    duration: Option<String>,
+    policy: String,
+    omit_session_tags: bool,
 }
 
 #[derive(Serialize)]
@@ -153,6 +165,21 @@ impl From<d::Aws> for AwsView {
             account: it.account,
             region: it.region,
             expect: it.expect.map(|it| ExpectView { account: it.account, role: it.role, region: it.region }),
+            assume_roles: it.assume_roles.into_iter().map(AssumeRoleView::from).collect(),
+            require_isolation: it.require_isolation,
+        }
+    }
+}
+
+impl From<d::AssumeRole> for AssumeRoleView {
+    fn from(it: d::AssumeRole) -> Self {
+        Self {
+            role_arn: it.role_arn,
+            session_name: it.session_name,
+            external_id: it.external_id,
+            duration: duration(it.duration),
+            policy: it.policy,
+            omit_session_tags: it.omit_session_tags,
         }
     }
 }
@@ -193,8 +220,16 @@ impl ActionView {
 
 impl AwsView {
     fn in_a_word(&self) -> String {
-        if self.account.is_empty() { self.identity.clone() } else { format!("{} {}", self.identity, self.account) }
+        let base =
+            if self.account.is_empty() { self.identity.clone() } else { format!("{} {}", self.identity, self.account) };
+        let roles = self.assume_roles.iter().map(|role| format!(" > role {}", name_of(&role.role_arn)));
+        std::iter::once(base).chain(roles).collect()
     }
+}
+
+/// What a role is called: its ARN without what is before the name.
+fn name_of(role_arn: &str) -> &str {
+    role_arn.rsplit('/').next().unwrap_or(role_arn)
 }
 
 impl View for ProjectView {
@@ -276,6 +311,21 @@ impl View for VariableView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_roles_of_a_step_follow_its_identity() {
+        let role = |name: &str| d::AssumeRole {
+            role_arn: format!("arn:aws:iam::123456789012:role/teams/{name}"),
+            ..d::AssumeRole::default()
+        };
+        let aws = d::Aws {
+            identity: d::aws::Identity::Account.into(),
+            account: "AWS Account".into(),
+            assume_roles: vec![role("hub"), role("deployer")],
+            ..d::Aws::default()
+        };
+        assert_eq!(AwsView::from(aws).in_a_word(), "account AWS Account > role hub > role deployer");
+    }
 
     #[test]
     fn a_list_does_not_say_that_a_project_has_no_steps() {

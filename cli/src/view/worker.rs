@@ -1,0 +1,267 @@
+//! Workers: the hosts that run steps, and who they are in AWS by themselves.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use proto::deployment as d;
+use serde::Serialize;
+
+use super::{View, labels, short, time, word};
+use crate::screen;
+
+/// A host that runs steps.
+#[derive(Serialize)]
+pub(crate) struct WorkerView {
+    id: String,
+    name: String,
+    pool: String,
+    labels: BTreeMap<String, String>,
+    state: String,
+    connected: bool,
+    last_seen_time: Option<Timestamp>,
+    version: String,
+    slots: i32,
+    running: i32,
+    identity: Option<Identity>,
+    certificate_expire_time: Option<Timestamp>,
+    create_time: Option<Timestamp>,
+    disk_free_bytes: i64,
+    clock_offset_ms: i64,
+    identity_problem: String,
+    identity_problem_reason: String,
+    imds_isolated: bool,
+    isolation_detail: String,
+    /// When this is read: ages are as of then.
+    #[serde(skip)]
+    now: Timestamp,
+}
+
+/// A worker's own AWS identity.
+#[derive(Serialize)]
+struct Identity {
+    account: String,
+    arn: String,
+    region: String,
+    source: String,
+    partition: String,
+    obtain_time: Option<Timestamp>,
+    expire_time: Option<Timestamp>,
+}
+
+impl WorkerView {
+    /// A worker as it is read at some time.
+    pub(crate) fn at(now: Timestamp, it: d::Worker) -> Self {
+        Self {
+            state: word(it.state().as_str_name(), "STATE_"),
+            id: it.id,
+            name: it.name,
+            pool: it.pool,
+            labels: it.labels.into_iter().collect(),
+            connected: it.connected,
+            last_seen_time: time(it.last_seen_time),
+            version: it.version,
+            slots: it.slots,
+            running: it.running,
+            identity: it.identity.map(Identity::from),
+            certificate_expire_time: time(it.certificate_expire_time),
+            create_time: time(it.create_time),
+            disk_free_bytes: it.disk_free_bytes,
+            clock_offset_ms: it.clock_offset_ms,
+            identity_problem: it.identity_problem,
+            identity_problem_reason: it.identity_problem_reason,
+            imds_isolated: it.imds_isolated,
+            isolation_detail: it.isolation_detail,
+            now,
+        }
+    }
+}
+
+impl From<d::WorkerIdentity> for Identity {
+    fn from(it: d::WorkerIdentity) -> Self {
+        Self {
+            account: it.account,
+            arn: it.arn,
+            region: it.region,
+            source: it.source,
+            partition: it.partition,
+            obtain_time: time(it.obtain_time),
+            expire_time: time(it.expire_time),
+        }
+    }
+}
+
+impl View for WorkerView {
+    const MANY: &'static str = "workers";
+    const COLUMNS: &'static [&'static str] =
+        &["name", "pool", "state", "connected", "running", "own identity", "isolated", "labels", "last seen"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            self.pool.clone(),
+            self.state.clone(),
+            if self.connected { "yes" } else { "no" }.to_owned(),
+            format!("{}/{}", self.running, self.slots),
+            self.identity_in_a_word(),
+            self.isolated().to_owned(),
+            labels(&self.labels),
+            short(self.last_seen_time),
+        ]
+    }
+
+    fn page(&self) -> String {
+        /// Bytes in a MiB.
+        const MIB: i64 = 1 << 20;
+        screen::facts(&[
+            ("name", self.name.clone()),
+            ("id", self.id.clone()),
+            ("pool", self.pool.clone()),
+            ("labels", labels(&self.labels)),
+            ("state", self.state.clone()),
+            ("connected", if self.connected { "yes" } else { "no" }.to_owned()),
+            ("last seen", short(self.last_seen_time)),
+            ("running", format!("{} of {}", self.running, self.slots)),
+            ("own identity", self.identity_in_full()),
+            ("aws account", self.of_identity(|it| it.account.clone())),
+            ("partition", self.of_identity(|it| it.partition.clone())),
+            ("region", self.of_identity(|it| it.region.clone())),
+            ("source", self.of_identity(|it| it.source.clone())),
+            ("credentials", self.of_identity(|it| it.age(self.now))),
+            ("steps kept from instance metadata", self.isolation()),
+            ("version", self.version.clone()),
+            ("certificate until", short(self.certificate_expire_time)),
+            ("disk free", format!("{} MiB", self.disk_free_bytes / MIB)),
+            ("clock ahead", format!("{} ms", self.clock_offset_ms)),
+            ("registered", short(self.create_time)),
+        ])
+    }
+}
+
+impl WorkerView {
+    fn of_identity(&self, read: impl Fn(&Identity) -> String) -> String {
+        self.identity.as_ref().map(read).unwrap_or_default()
+    }
+
+    fn identity_in_a_word(&self) -> String {
+        match (&self.identity, self.identity_problem_reason.as_str()) {
+            (Some(identity), _) => identity.arn.clone(),
+            (None, "") => "none".to_owned(),
+            (None, reason) => format!("none ({reason})"),
+        }
+    }
+
+    fn identity_in_full(&self) -> String {
+        let problem = if self.identity.is_some() { "" } else { self.identity_problem.as_str() };
+        match problem {
+            "" => self.identity_in_a_word(),
+            problem => format!("{}: {problem}", self.identity_in_a_word()),
+        }
+    }
+
+    fn isolated(&self) -> &'static str {
+        match (self.imds_isolated, self.isolation_detail.as_str()) {
+            (true, _) => "yes",
+            (false, "") => "not known",
+            (false, _) => "no",
+        }
+    }
+
+    fn isolation(&self) -> String {
+        match (self.imds_isolated, self.isolation_detail.as_str()) {
+            (false, detail) if !detail.is_empty() => format!("no: {detail}"),
+            _ => self.isolated().to_owned(),
+        }
+    }
+}
+
+impl Identity {
+    /// E.g. `12m old, until 2026-09-21T15:00:00Z`.
+    fn age(&self, now: Timestamp) -> String {
+        let age = self.obtain_time.map(|obtained| format!("{} old", old(now.duration_since(obtained).as_secs())));
+        let end = self.expire_time.map(|end| format!("until {}", short(Some(end))));
+        age.into_iter().chain(end).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// As short as an age can be read; a clock that is behind makes nothing younger than new.
+fn old(seconds: i64) -> String {
+    match seconds.max(0) {
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds @ 60..3600 => format!("{}m", seconds / 60),
+        seconds => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_790_000_000;
+
+    fn at(seconds: i64) -> Option<prost_types::Timestamp> {
+        Some(prost_types::Timestamp { seconds, nanos: 0 })
+    }
+
+    fn view(it: d::Worker) -> WorkerView {
+        WorkerView::at(Timestamp::from_second(NOW).expect("a time"), it)
+    }
+
+    fn somebody() -> d::Worker {
+        let identity = d::WorkerIdentity {
+            account: "123456789012".into(),
+            arn: "arn:aws:sts::123456789012:assumed-role/worker/i-0abc".into(),
+            region: "eu-west-1".into(),
+            source: "worker-role (imds)".into(),
+            partition: "aws".into(),
+            obtain_time: at(NOW - 750),
+            expire_time: at(NOW + 2850),
+        };
+        d::Worker {
+            name: "red".into(),
+            pool: "default".into(),
+            identity: Some(identity),
+            imds_isolated: true,
+            ..d::Worker::default()
+        }
+    }
+
+    fn nobody() -> d::Worker {
+        d::Worker {
+            identity: None,
+            identity_problem: "The instance has no role.".into(),
+            identity_problem_reason: "NO_INSTANCE_ROLE".into(),
+            imds_isolated: false,
+            isolation_detail: "Steps run as the worker's own user.".into(),
+            ..somebody()
+        }
+    }
+
+    #[test]
+    fn a_worker_says_who_it_is_and_since_when() {
+        insta::assert_snapshot!([view(somebody()).page(), view(nobody()).page()].join("\n"));
+    }
+
+    #[test]
+    fn a_list_tells_no_role_from_not_asked_yet() {
+        let cells = |it: d::Worker| view(it).cells()[5..7].join(" | ");
+        assert_eq!(cells(somebody()), "arn:aws:sts::123456789012:assumed-role/worker/i-0abc | yes");
+        assert_eq!(cells(nobody()), "none (NO_INSTANCE_ROLE) | no");
+        assert_eq!(cells(d::Worker::default()), "none | not known");
+    }
+
+    #[test]
+    fn programs_read_the_contracts_names_and_no_ages() {
+        let json = serde_json::to_value(view(somebody())).expect("json");
+        assert_eq!(json["identity"]["partition"], "aws");
+        assert_eq!(json["identity"]["obtain_time"], "2026-09-21T14:00:50Z");
+        assert_eq!((&json["imds_isolated"], json.get("now")), (&serde_json::json!(true), None));
+        let json = serde_json::to_value(view(nobody())).expect("json");
+        assert_eq!(json["identity_problem_reason"], "NO_INSTANCE_ROLE");
+    }
+
+    #[test]
+    fn ages_are_short_and_never_below_nothing() {
+        let shown: Vec<_> = [-5, 59, 750, 7500].into_iter().map(old).collect();
+        assert_eq!(shown, ["0s", "59s", "12m", "2h05m"]);
+    }
+}
