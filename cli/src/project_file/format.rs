@@ -183,7 +183,7 @@ pub(super) struct AssumeRole {
     pub(super) session_tags: bool,
 }
 
-/// How the schema says that one may stand for a list of one.
+/// One role, or a list of roles.
 #[derive(JsonSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "only its schema is used")]
