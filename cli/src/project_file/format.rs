@@ -197,7 +197,7 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<AssumeR
     impl<'de> de::Visitor<'de> for Roles {
         type Value = Vec<AssumeRole>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a role with its `arn`, or a list of such")
+            f.write_str("a role with its `arn` or a list of them")
         }
         fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
             AssumeRole::deserialize(de::value::MapAccessDeserializer::new(map)).map(|role| vec![role])

@@ -49,7 +49,7 @@ fn an_unknown_key_of_a_role_is_named_with_its_line() {
 fn a_role_without_an_arn_and_a_word_for_a_role_are_refused() {
     let faults = faults(&assuming("        duration: 1h\n"));
     assert!(faults[0].contains("The key `arn` is missing."), "{faults:?}");
-    expect_fault(&with_step("    aws: { identity: worker-role, assume_role: hub }\n"), "4:48", &["`arn`"]);
+    expect_fault(&with_step("    aws: { identity: worker-role, assume_role: hub }\n"), "4:35", &["\"hub\"", "`arn`"]);
 }
 
 #[test]
