@@ -56,8 +56,7 @@ impl Aws {
                 Ok(Had { credentials, source, throttled: 0 })
             }
             Some(Base::WebIdentity(identity)) => {
-                let mut had =
-                    Had { credentials: Credentials::default(), source: grant.source.clone(), throttled: 0 };
+                let mut had = Had { credentials: Credentials::default(), source: grant.source.clone(), throttled: 0 };
                 had.take(self.by_web_identity(&grant.source, identity, region).await.map_err(refused)?);
                 Ok(had)
             }

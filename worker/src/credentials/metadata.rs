@@ -141,7 +141,7 @@ impl Metadata {
             return Ok(token);
         }
         let headers = vec![(TTL, HeaderValue::from(TTL_SECONDS))];
-        let call = Call { method: Method::PUT, uri: self.uri(TOKEN_PATH)?, headers };
+        let call = Call { method: Method::PUT, ..Call::get(self.uri(TOKEN_PATH)?, headers) };
         let answer = call.answer(PATIENCE).await.map_err(Fault::of_token)?;
         match answer.status {
             StatusCode::OK => self.keep_token(&answer.body),

@@ -79,12 +79,12 @@ struct Kept {
 
 impl RoleSource {
     /// The source that the configuration names; asks nothing yet.
-    pub(super) fn new(config: &Config, variables: RoleVariables, metadata: &Arc<Metadata>) -> Self {
+    pub(super) fn new(config: &Config, variables: RoleVariables, metadata: &Arc<Metadata>, way: &aws::Aws) -> Self {
         let link = match config.role_source {
             RoleSourceName::Imds => Link::Imds(metadata.clone()),
-            RoleSourceName::Container => Link::Container(Box::new(Container::new(variables))),
+            RoleSourceName::Container => Link::Container(Box::new(Container::new(variables, way.clone()))),
             RoleSourceName::WebIdentity => {
-                Link::WebIdentity(Box::new(WebIdentity::new(variables, config, metadata.clone())))
+                Link::WebIdentity(Box::new(WebIdentity::new(variables, config.region.clone(), way.clone())))
             }
         };
         Self { name: config.role_source, link, kept: Mutex::default() }

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     config::{Config, Options},
     credentials::stand_in::{Reply, StandIn, answer, in_seconds},
-    environment::RoleVariables,
+    environment::{RoleVariables, Surroundings},
 };
 
 /// STS that says of every key that it is the role of the key's name.
@@ -52,10 +52,12 @@ async fn metadata(stage: Arc<AtomicUsize>) -> StandIn {
 
 fn aws(metadata: &str, sts: &str) -> Aws {
     service::tls::install_provider();
-    let config = Config::resolve(Options::default(), Some(metadata.into())).expect("sound");
-    let config =
-        Config { region: Some("eu-west-1".into()), aws_endpoint_url: Some(sts.into()), ..config };
-    Aws::new(&config, RoleVariables::default())
+    let around = Surroundings { metadata_endpoint: Some(metadata.into()), ..Surroundings::default() };
+    let config = Config::resolve(Options::default(), around).expect("sound");
+    let config = Config { region: Some("eu-west-1".into()), ..config };
+    let settings = aws::Settings { endpoint_url: Some(sts.into()), ..aws::Settings::default() };
+    let way = aws::Aws::new(&settings).expect("sound");
+    Aws::with(&config, RoleVariables::default(), way, settings)
 }
 
 #[tokio::test]

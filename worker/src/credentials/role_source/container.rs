@@ -2,12 +2,21 @@
 //! the environment that the agent was started with.
 //! Source: "Container credential provider" in the AWS SDKs and Tools reference guide.
 
-use std::{fs, io, net::IpAddr, path::PathBuf, time::Duration, time::SystemTime};
+use std::{
+    fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use http::{HeaderValue, StatusCode, Uri, header::AUTHORIZATION};
 use proto::worker::Credentials;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use tokio::sync::OnceCell;
 
 use super::{Missing, Session};
 use crate::{
@@ -29,6 +38,8 @@ pub(super) struct Container {
     full: Option<String>,
     token: Option<SecretString>,
     token_file: Option<PathBuf>,
+    way: aws::Aws,
+    tls: OnceCell<Arc<ClientConfig>>,
 }
 
 /// What it answers.
@@ -44,12 +55,14 @@ struct Document {
 }
 
 impl Container {
-    pub(super) fn new(variables: RoleVariables) -> Self {
+    pub(super) fn new(variables: RoleVariables, way: aws::Aws) -> Self {
         Self {
             relative: variables.container_relative_uri,
             full: variables.container_full_uri,
             token: variables.container_token,
             token_file: variables.container_token_file.map(PathBuf::from),
+            way,
+            tls: OnceCell::new(),
         }
     }
 
@@ -61,7 +74,11 @@ impl Container {
         let uri = self.uri()?;
         let place = place(&uri);
         let headers = self.authorization()?.map(|token| (AUTHORIZATION, token));
-        let answer = Call::get(uri, headers.into_iter().collect()).answer(PATIENCE).await;
+        let mut call = Call::get(uri, headers.into_iter().collect());
+        if call.uri.scheme_str() == Some("https") {
+            call.tls = Some(self.tls.get_or_try_init(|| trusting(self.way.clone())).await?.clone());
+        }
+        let answer = call.answer(PATIENCE).await;
         let answer = answer.map_err(|unanswered| unreachable(&place, &unanswered))?;
         match answer.status {
             StatusCode::OK => read(&answer.body, &place),
@@ -124,6 +141,17 @@ impl Container {
         header.set_sensitive(true);
         Ok(Some(header))
     }
+}
+
+/// The authorities that are trusted for AWS: those that are configured, too.
+async fn trusting(way: aws::Aws) -> Result<Arc<ClientConfig>, Missing> {
+    // It reads files.
+    let pem = tokio::task::spawn_blocking(move || way.bundle_pem()).await;
+    let pem = pem.map_err(|error| Missing::source(format!("The authorities cannot be read: {error}."), true))?;
+    let pem = pem.map_err(|fault| Missing::new(fault.reason, fault.sentence, true))?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem.as_bytes()).flatten());
+    Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// Without TLS only what cannot leave this host.
@@ -201,7 +229,7 @@ fn unreachable(place: &str, unanswered: &Unanswered) -> Missing {
     Missing::source(sentence, true)
 }
 
-fn unreadable(file: &std::path::Path, error: &io::Error) -> Missing {
+fn unreadable(file: &Path, error: &io::Error) -> Missing {
     let sentence = format!(
         "The worker's own role cannot be had: the file {} that {CONTAINER_TOKEN_FILE} names cannot be read: {error}.",
         file.display()

@@ -9,14 +9,17 @@ use super::*;
 use crate::{
     config::Options,
     credentials::stand_in::{Reply, StandIn, answer, in_seconds},
+    environment::Surroundings,
 };
 
 fn asking(name: RoleSourceName, variables: RoleVariables, metadata: &str, aws: &str) -> RoleSource {
     service::tls::install_provider();
-    let config = Config::resolve(Options::default(), Some(metadata.to_owned())).expect("sound");
-    let (region, aws_endpoint_url) = (Some("eu-west-1".into()), Some(aws.to_owned()));
-    let config = Config { role_source: name, region, aws_endpoint_url, ..config };
-    RoleSource::new(&config, variables, &Arc::new(Metadata::new(Some(metadata))))
+    let around = Surroundings { metadata_endpoint: Some(metadata.into()), ..Surroundings::default() };
+    let config = Config::resolve(Options::default(), around).expect("sound");
+    let config = Config { role_source: name, region: Some("eu-west-1".into()), ..config };
+    let settings = aws::Settings { endpoint_url: Some(aws.into()), ..aws::Settings::default() };
+    let way = aws::Aws::new(&settings).expect("sound");
+    RoleSource::new(&config, variables, &Arc::new(Metadata::new(Some(metadata))), &way)
 }
 
 fn source(name: RoleSourceName, variables: RoleVariables, metadata: &str) -> RoleSource {

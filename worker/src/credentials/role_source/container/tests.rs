@@ -21,6 +21,11 @@ fn with(server: &StandIn) -> RoleVariables {
     RoleVariables { container_full_uri: Some(format!("{}/v1/credentials", server.url())), ..RoleVariables::default() }
 }
 
+fn container(variables: RoleVariables) -> Container {
+    service::tls::install_provider();
+    Container::new(variables, aws::Aws::new(&aws::Settings::default()).expect("sound"))
+}
+
 #[tokio::test]
 async fn the_token_is_read_from_its_file_at_each_question() {
     let server = StandIn::start(|request| {
@@ -36,15 +41,15 @@ async fn the_token_is_read_from_its_file_at_each_question() {
         container_token: Some("ignored".to_owned().into()),
         ..with(&server)
     };
-    let container = Container::new(variables);
-    let missing = container.role().await.expect_err("refused");
+    let source = container(variables);
+    let missing = source.role().await.expect_err("refused");
     assert!(missing.refusal.detail.contains("status 401") && !missing.is_passing, "{}", missing.refusal.detail);
     // Whoever writes it may end it with a newline; a header may not.
     fs::write(&file, "second\n").expect("written");
-    let session = container.role().await.expect("a session");
+    let session = source.role().await.expect("a session");
     assert_eq!((session.role.as_str(), session.credentials.access_key_id.as_str()), ("task-role", "ASIATASK"));
     fs::remove_file(&file).expect("removed");
-    let missing = container.role().await.expect_err("refused");
+    let missing = source.role().await.expect_err("refused");
     assert!(missing.refusal.detail.contains("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), "{}", missing.refusal.detail);
 }
 
@@ -70,7 +75,7 @@ async fn what_the_service_does_wrong_is_said_and_no_token_is() {
         let server = StandIn::start(move |_| reply()).await;
         let variables = RoleVariables { container_token: Some(CANARY.to_owned().into()), ..with(&server) };
         let shown = format!("{variables:?}");
-        let refusal = Container::new(variables).role().await.expect_err(part).refusal;
+        let refusal = container(variables).role().await.expect_err(part).refusal;
         assert_eq!(refusal.reason, "ROLE_SOURCE");
         assert!(refusal.detail.contains(part) && !refusal.detail.contains("canary"), "{}", refusal.detail);
         assert!(!shown.contains(CANARY), "{shown}");
@@ -80,7 +85,7 @@ async fn what_the_service_does_wrong_is_said_and_no_token_is() {
 #[tokio::test]
 async fn a_service_that_is_not_there_and_variables_that_are_missing_or_wrong_are_named() {
     let named = |variables: RoleVariables| async move {
-        let missing = Container::new(variables).role().await.expect_err("refused");
+        let missing = container(variables).role().await.expect_err("refused");
         assert_eq!(missing.refusal.reason, "ROLE_SOURCE");
         missing.refusal.detail
     };
