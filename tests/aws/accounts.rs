@@ -14,7 +14,7 @@ fn an_account_is_tested_from_the_coordinator_and_from_a_worker() -> Result<()> {
         let test = world.cli().json(&[&["account", "test", "shop"], from].concat())?;
         let text = test.to_string();
         assert!(text.contains("arn:aws:iam::123456789012:user/shop"), "{test:#}");
-        assert_eq!(test["asked_from"], asked_from, "{test:#}");
+        assert_eq!(test["results"][0]["asked_from"], asked_from, "{test:#}");
     }
     drop(host);
     let shown = world.cli().ok(&["account", "show", "shop", "--output", "json"])?;
