@@ -237,3 +237,62 @@ fn only_from_a_worker(whom: &str) -> Fault {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::id::DeploymentId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn purpose() -> Purpose {
+        Purpose {
+            deployment: DeploymentId(Uuid::nil()),
+            project: "shop".into(),
+            number: 7,
+            environment: "staging".into(),
+            step: "Network".into(),
+            attempt: 2,
+            worker: "red".into(),
+            started_by: "token ci".into(),
+        }
+    }
+
+    fn hop(role: &str, session_tags: bool) -> Hop {
+        Hop {
+            role_arn: format!("arn:aws:iam::123456789012:role/{role}"),
+            session_name: String::new(),
+            external_id: String::new(),
+            duration: Duration::from_secs(3600),
+            policy: String::new(),
+            session_tags,
+        }
+    }
+
+    /// Which sessions are told tags and a source identity.
+    fn told(hops: Vec<Hop>, by_the_base: bool) -> Vec<bool> {
+        let recipe = Recipe::worker_role().on_top(hops);
+        let assumptions = assumptions(&recipe, &purpose(), by_the_base);
+        for assumption in &assumptions {
+            assert_eq!(assumption.tags.is_empty(), assumption.source_identity.is_empty());
+            assert_eq!(assumption.session_name, "longshore-shop-7-Network-2-red");
+        }
+        assumptions.iter().map(|assumption| !assumption.tags.is_empty()).collect()
+    }
+
+    /// AWS refuses a transitive tag that is told again; no emulator does.
+    #[test]
+    fn tags_and_source_identity_are_told_once_and_go_on_from_there() {
+        assert_eq!(told(vec![hop("a", true), hop("b", true), hop("c", true)], false), [true, false, false]);
+        assert_eq!(told(vec![hop("a", false), hop("b", true), hop("c", true)], false), [false, true, false]);
+        assert_eq!(told(vec![hop("a", true)], true), [false], "the token told them");
+        assert_eq!(told(vec![hop("a", false)], false), [false]);
+    }
+
+    #[test]
+    fn a_name_that_the_step_gives_its_session_is_kept() {
+        let named = Hop { session_name: "release".into(), ..hop("a", true) };
+        let recipe = Recipe::worker_role().on_top(vec![named]);
+        assert_eq!(assumptions(&recipe, &purpose(), false)[0].session_name, "release");
+    }
+}

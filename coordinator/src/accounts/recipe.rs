@@ -155,3 +155,75 @@ fn cycle(chain: &[String]) -> Fault {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    /// Reads a recipe out of a store with these accounts.
+    async fn read(rows: impl Fn(&Seal) -> Vec<Row> + Send + 'static, name: &'static str) -> Result<Recipe, Fault> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).expect("a store");
+        let seal = Seal::make(&folder.path().join("master.key"), "store").expect("a key");
+        let written = rows(&seal);
+        store
+            .write(move |connection| written.iter().try_for_each(|row| account::insert(connection, row)))
+            .await
+            .expect("stored");
+        store.read(move |connection| Recipe::read(connection, &seal, name)).await
+    }
+
+    const HUB: &str = "arn:aws:iam::123456789012:role/hub";
+    const DEPLOYER: &str = "arn:aws:iam::210987654321:role/deployer";
+
+    #[tokio::test]
+    async fn a_chain_of_accounts_is_climbed_from_its_key_to_the_last_role() {
+        let rows = |seal: &Seal| {
+            let key = Row { region: "eu-west-1".into(), ..Row::with_key(seal, "key", "secret") };
+            vec![key, Row::with_role("hub", HUB, "key", seal), Row::with_role("shop", DEPLOYER, "hub", seal)]
+        };
+        let recipe = read(rows, "shop").await.expect("a recipe");
+        assert!(matches!(&recipe.base, Base::Key(key) if key.secret_access_key.as_str() == "secret"));
+        assert_eq!(recipe.roles().collect::<Vec<_>>(), [HUB, DEPLOYER]);
+        assert_eq!((recipe.region.as_str(), recipe.role().expect("known").name.as_str()), ("eu-west-1", "deployer"));
+    }
+
+    #[tokio::test]
+    async fn a_role_without_a_base_begins_with_the_workers_own() {
+        let recipe = read(|seal| vec![Row::with_role("shop", DEPLOYER, "", seal)], "shop").await.expect("a recipe");
+        assert!(matches!(recipe.base, Base::WorkerRole));
+        assert_eq!(recipe.hops[0].external_id, "external-id-of-it");
+    }
+
+    #[tokio::test]
+    async fn accounts_in_a_circle_are_told_with_their_chain() {
+        let rows = |seal: &Seal| vec![Row::with_role("a", HUB, "b", seal), Row::with_role("b", DEPLOYER, "a", seal)];
+        let fault = read(rows, "a").await.map(drop).expect_err("a circle");
+        assert_eq!(fault.reason, Reason::AccountCycle);
+        assert!(fault.sentence.contains("\"a\" on \"b\" on \"a\""), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn a_base_that_is_gone_is_named() {
+        let fault = read(|seal| vec![Row::with_role("a", HUB, "gone", seal)], "a").await.map(drop).expect_err("gone");
+        assert!(fault.reason == Reason::AccountNotFound && fault.sentence.contains("gone"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn only_a_key_may_ask_for_more_than_an_hour() {
+        let long = |row: Row| Row { session_seconds: 7200, ..row };
+        let rows = move |seal: &Seal| {
+            let key = Row { role_arn: HUB.into(), ..Row::with_key(seal, "key", "secret") };
+            vec![
+                long(key),
+                long(Row::with_role("shop", DEPLOYER, "key", seal)),
+                long(Row::with_role("own", HUB, "", seal)),
+            ]
+        };
+        let durations =
+            |recipe: Recipe| (0..recipe.hops.len()).map(|hop| recipe.duration_of(hop).as_secs()).collect::<Vec<_>>();
+        assert_eq!(durations(read(rows, "shop").await.expect("a recipe")), [7200, 3600]);
+        assert_eq!(durations(read(rows, "own").await.expect("a recipe")), [3600]);
+    }
+}

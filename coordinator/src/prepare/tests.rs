@@ -11,7 +11,8 @@ use shared::{
     id::{AssignSeq, WorkerId},
     outcome::{Outcome, OutcomeKind},
     plan::{
-        Action, Aws, DeployStack, Expect, File, Identity, Process, Retries, Script, Shell, Source, Start, VariableKind,
+        Action, AssumeRole, Aws, DeployStack, Expect, File, Identity, Process, Retries, Script, Shell, Source, Start,
+        VariableKind,
     },
 };
 use tempfile::TempDir;
@@ -33,9 +34,12 @@ mod printing;
 mod refusals;
 mod scripts;
 
+/// Role of the account `Deployer`, which stands on `AWS Account`.
+const DEPLOYER: &str = "arn:aws:iam::210987654321:role/teams/shop/deployer";
+
 const SECRET: &str = "wJalrXUtnFEMIcanaryKEY";
 
-/// A coordinator's store with the pool `default` and the account `AWS Account`.
+/// A coordinator's store with the pool `default` and the accounts `AWS Account` and `Deployer`.
 struct Bench {
     _folder: TempDir,
     store: Store,
@@ -52,10 +56,12 @@ impl Bench {
         let files = Files::new(folder.path().join("files"));
         let row =
             account::Row { region: "eu-central-1".into(), ..account::Row::with_key(&seal, "AWS Account", SECRET) };
+        let deployer = account::Row::with_role("Deployer", DEPLOYER, "AWS Account", &seal);
         store
             .write(move |connection| {
                 pool::ensure_default(connection, 0)?;
-                account::insert(connection, &row)
+                account::insert(connection, &row)?;
+                account::insert(connection, &deployer)
             })
             .await
             .expect("an account");

@@ -20,7 +20,10 @@ pub(crate) fn play(stage: &mut Stage, cast: &mut Cast) -> Result<()> {
     check_callers(stage, cast, &deployment)?;
     check_log(stage, cast, &deployment, &live)?;
     check_outputs(stage, cast, &deployment)?;
-    check_stack(stage, cast, &deployment)
+    check_stack(stage, cast, &deployment)?;
+
+    stage.heading("Who used whose credentials");
+    check_releases(stage, cast, &deployment)
 }
 
 /// Nothing secret is in any file or on any command line.
@@ -91,6 +94,22 @@ fn check_callers(stage: &mut Stage, cast: &Cast, deployment: &Value) -> Result<(
         &role,
         &output(deployment, "Who is the host", "Caller")?,
     );
+    Ok(())
+}
+
+/// The key itself stays in the coordinator: a session was made of it, and that is written down.
+fn check_releases(stage: &mut Stage, cast: &Cast, deployment: &Value) -> Result<()> {
+    let ends = step(deployment, "Who am I")?["attempts"][0]["identity"]["expire_time"].as_str().unwrap_or_default();
+    stage.check_that("the step with the account had a session, which ends", !ends.is_empty(), "it had the key itself");
+    stage.run(&cast.cli, &["worker", "show", cast.deploy_host.name()])?;
+    let rows = stage.run(&cast.cli, &["audit", "list", "--account", "shop-production"])?;
+    for (promise, part) in [
+        ("the audit log has the release of the session", "credentials.release"),
+        ("and says which step it was for", "step \"Who am I\""),
+        ("and who started it", "first-admin"),
+    ] {
+        stage.check_that(promise, rows.contains(part), &format!("it does not hold {part:?}"));
+    }
     Ok(())
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn explain(connection: &Connection, account: &d::Account) {
 struct Statement {
     effect: &'static str,
     principal: BTreeMap<&'static str, String>,
-    action: Vec<&'static str>,
+    action: &'static str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     condition: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
 }
@@ -41,15 +41,27 @@ fn text(account: &d::Account, base: Option<&d::Account>) -> Option<String> {
     if account.role_arn.is_empty() {
         return None;
     }
-    let (statement, remark) = match kind_of(account) {
+    let (trust, remark) = match kind_of(account) {
         d::account::Kind::AwsOidc => (with_token(account), TOKEN.to_owned()),
         _ => with_credentials(account, base),
     };
     Some(format!(
-        "The trust policy of {} must hold this statement:\n{}\n{remark}",
+        "The trust policy of {} must hold these statements:\n{}\n{remark}",
         account.role_arn,
-        encode(Format::Json, &statement)
+        encode(Format::Json, &statements(trust, account.session_tags))
     ))
+}
+
+/// The one that lets the role be assumed, and those for what a session carries: an external id is known to the first only.
+fn statements(trust: Statement, session_tags: bool) -> Vec<Statement> {
+    if !session_tags {
+        return vec![trust];
+    }
+    let also = |action, condition| Statement { effect: "Allow", principal: trust.principal.clone(), action, condition };
+    let ours = BTreeMap::from([("aws:TagKeys", "longshore:*".to_owned())]);
+    let tags = also("sts:TagSession", BTreeMap::from([("ForAllValues:StringLike", ours)]));
+    let source_identity = also("sts:SetSourceIdentity", BTreeMap::new());
+    vec![trust, tags, source_identity]
 }
 
 fn with_credentials(account: &d::Account, base: Option<&d::Account>) -> (Statement, String) {
@@ -58,7 +70,7 @@ fn with_credentials(account: &d::Account, base: Option<&d::Account>) -> (Stateme
     let statement = Statement {
         effect: "Allow",
         principal: BTreeMap::from([("AWS", principal)]),
-        action: actions("sts:AssumeRole", account),
+        action: "sts:AssumeRole",
         condition: equal(condition.collect()),
     };
     (statement, remark)
@@ -104,17 +116,12 @@ fn with_token(account: &d::Account) -> Statement {
     Statement {
         effect: "Allow",
         principal: BTreeMap::from([("Federated", provider)]),
-        action: actions("sts:AssumeRoleWithWebIdentity", account),
+        action: "sts:AssumeRoleWithWebIdentity",
         condition: equal(BTreeMap::from([
             ("ISSUER:aud", "sts.amazonaws.com".to_owned()),
             ("ISSUER:sub", SUBJECT.to_owned()),
         ])),
     }
-}
-
-fn actions(assume: &'static str, account: &d::Account) -> Vec<&'static str> {
-    let tags: &[&str] = if account.session_tags { &["sts:TagSession", "sts:SetSourceIdentity"] } else { &[] };
-    [&[assume], tags].concat()
 }
 
 fn equal(values: BTreeMap<&'static str, String>) -> BTreeMap<&'static str, BTreeMap<&'static str, String>> {

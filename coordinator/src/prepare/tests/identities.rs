@@ -113,3 +113,141 @@ async fn to_ask_who_somebody_is_no_region_must_be_known() {
     let spec = bench.spec_of(account, Vec::new()).await.expect("rendered");
     assert_eq!(source(&spec).map(|(_, _, region)| region), Some("eu-central-1"), "the account's own, if it has one");
 }
+
+fn deployer() -> Vec<Variable> {
+    vec![variable("Deployer", VariableKind::AwsAccount, "Deployer"), text("Region", "eu-west-1")]
+}
+
+fn as_deployer(region: &str, expect: Expect) -> Step {
+    let aws = Aws { identity: Identity::Account("Deployer".into()), region: region.into(), expect, ..Aws::default() };
+    Step { aws, ..bash("true") }
+}
+
+fn assume(role_arn: &str) -> AssumeRole {
+    AssumeRole {
+        role_arn: role_arn.into(),
+        session_name: String::new(),
+        external_id: String::new(),
+        duration: Duration::from_secs(3600),
+        policy: String::new(),
+        session_tags: true,
+    }
+}
+
+#[tokio::test]
+async fn a_role_account_has_the_region_of_what_it_stands_on_and_names_of_its_own() {
+    let bench = Bench::new().await;
+    let step = Step { aws: as_deployer("", Expect::default()).aws, ..bash("echo #{Deployer.RoleArn}") };
+    let spec = bench.spec_of(step, deployer()).await.expect("rendered");
+    assert_eq!(spec.aws.as_ref().expect("an identity").region, "eu-central-1");
+    assert_eq!(body(&spec), format!("echo {DEPLOYER}"));
+    assert_eq!(value(&spec, "Deployer.SessionDuration"), Some(("3600", false)));
+    assert_eq!(value(&spec, "Deployer.AccessKey"), None, "it has no key");
+}
+
+#[tokio::test]
+async fn a_role_of_another_partition_than_the_region_is_refused_before_aws_is_asked() {
+    let bench = Bench::new().await;
+    let refusal = bench.refusal_of(as_deployer("cn-north-1", Expect::default()), deployer()).await;
+    assert_eq!(refusal.reason, "PARTITION_MISMATCH");
+    assert!(refusal.detail.contains(DEPLOYER) && refusal.detail.contains("cn-north-1"), "{}", refusal.detail);
+}
+
+#[tokio::test]
+async fn an_expectation_that_the_account_cannot_meet_fails_before_any_worker_is_asked() {
+    let bench = Bench::new().await;
+    for (expect, is) in [
+        (Expect { account: "123456789012".into(), ..Expect::default() }, "210987654321"),
+        (Expect { role: "builder".into(), ..Expect::default() }, "deployer"),
+        (Expect { region: "us-east-1".into(), ..Expect::default() }, "eu-west-1"),
+    ] {
+        let refusal = bench.refusal_of(as_deployer("#{Region}", expect.clone()), deployer()).await;
+        assert_eq!(refusal.reason, "EXPECTATION_NOT_MET");
+        assert!(refusal.detail.contains(is), "{expect:?}: {}", refusal.detail);
+    }
+    let met = Expect { account: "210987654321".into(), role: "deployer".into(), region: "eu-west-1".into() };
+    bench.spec_of(as_deployer("#{Region}", met), deployer()).await.expect("it is met");
+}
+
+#[tokio::test]
+async fn a_role_to_assume_is_looked_at_again_once_its_names_have_values() {
+    let bench = Bench::new().await;
+    let step = |role: AssumeRole| {
+        let aws = Aws { identity: Identity::WorkerRole, assume: vec![role], ..Aws::default() };
+        Step { aws, ..bash("true") }
+    };
+    let variables = || vec![text("Role", DEPLOYER), text("Nonsense", "deployer"), text("Id", "x")];
+    let spec = bench.spec_of(step(assume("#{Role}")), variables()).await.expect("rendered");
+    let aws = spec.aws.expect("an identity");
+    assert!(aws.assumes_roles && aws.source() == aws_spec::Source::WorkerRole);
+    let nonsense = bench.refusal_of(step(assume("#{Nonsense}")), variables()).await;
+    assert!(nonsense.detail.contains("\"deployer\" is no ARN of a role"), "{}", nonsense.detail);
+    let role = AssumeRole { external_id: "#{Id}".into(), ..assume(DEPLOYER) };
+    let id = bench.refusal_of(step(role), variables()).await;
+    assert!(id.detail.contains("external_id") && !id.detail.contains("\"x\""), "{}", id.detail);
+}
+
+#[tokio::test]
+async fn what_a_workers_own_role_must_be_decides_where_the_step_is_offered() {
+    let bench = Bench::new().await;
+    let expect = Expect { role: "shop".into(), region: "eu-west-1".into(), ..Expect::default() };
+    let bare = Aws { identity: Identity::WorkerRole, expect, ..Aws::default() };
+    let prepared = async |aws: Aws| {
+        let id = bench.deploy(one(Step { aws, ..bash("true") }), vec![]).await;
+        bench.preparer.prepare(id, 0).await.expect("prepared")
+    };
+    let expected = prepared(bare.clone()).await.expect;
+    assert_eq!((expected.role.as_str(), expected.region.as_str()), ("shop", "eu-west-1"));
+    let elsewhere = Aws { region: "eu-west-1".into(), ..bare.clone() };
+    assert_eq!(prepared(elsewhere).await.expect.region, "", "the step's region counts, not its worker's");
+    let on_top = Aws { assume: vec![assume(DEPLOYER)], expect: Expect::default(), ..bare };
+    assert_eq!(prepared(on_top).await.expect, Default::default(), "the worker's own role is not what it runs as");
+    let isolated = Aws { require_isolation: true, ..Aws::default() };
+    assert_eq!(prepared(isolated).await.requires["aws.imds_isolated"], "true");
+}
+
+#[tokio::test]
+async fn a_secret_key_leaves_the_coordinator_only_for_a_script_that_reads_it() {
+    let bench = Bench::new().await;
+    let account = |body: &str| with_identity(bash(body), Identity::Account("AWS Account".into()));
+    let quiet = bench.spec_of(account("aws sts get-caller-identity"), vec![aws_account()]).await.expect("rendered");
+    assert_eq!(value(&quiet, "AWS Account.SecretKey"), None);
+    let reads = r#"get_octopusvariable "AWS Account.SecretKey""#;
+    let read = bench.spec_of(account(reads), vec![aws_account()]).await.expect("rendered");
+    assert_eq!(value(&read, "AWS Account.SecretKey"), Some((SECRET, true)));
+    let put_together = bench.spec_of(account(r#"get_octopusvariable "$NAME.SecretKey""#), vec![aws_account()]).await;
+    assert_eq!(value(&put_together.expect("rendered"), "AWS Account.SecretKey"), Some((SECRET, true)));
+}
+
+#[tokio::test]
+async fn a_script_that_reads_a_forbidden_key_is_told_so_and_does_not_get_it() {
+    let bench = Bench::new().await;
+    let changed = bench.store.write(|connection| {
+        let row = account::get(connection, "AWS Account")?;
+        account::update(connection, &account::Row { expose_keys: false, ..row })
+    });
+    changed.await.expect("changed");
+    let reads = with_identity(bash(r#"get_octopusvariable "AWS Account.SecretKey""#), Identity::WorkerRole);
+    let spec = bench.spec_of(reads, vec![aws_account()]).await.expect("rendered");
+    assert_eq!(value(&spec, "AWS Account.SecretKey"), None);
+    let told: Vec<&str> = spec.preamble.iter().map(|line| line.text.as_str()).collect();
+    assert!(told.iter().any(|line| line.starts_with("KEYS_NOT_EXPOSED") && line.contains("AWS Account")), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_pool_and_a_step_that_demand_two_values_of_one_label_are_refused() {
+    let bench = Bench::new().await;
+    let stored = bench.store.write(|connection| {
+        let requires = [("aws.account".to_owned(), "123456789012".to_owned())].into();
+        let row = pool::Row { name: "shop".into(), description: String::new(), requires, created_at: 0 };
+        pool::insert(connection, &row)
+    });
+    stored.await.expect("stored");
+    let in_shop = |requires: BTreeMap<String, String>| Step { pool: "shop".into(), requires, ..bash("true") };
+    let id = bench.deploy(one(in_shop(BTreeMap::new())), vec![]).await;
+    let prepared = bench.preparer.prepare(id, 0).await.expect("prepared");
+    assert_eq!(prepared.requires["aws.account"], "123456789012");
+    let other = [("aws.account".to_owned(), "210987654321".to_owned())].into();
+    let refusal = bench.refusal_of(in_shop(other), vec![]).await;
+    assert!(refusal.detail.contains("no worker has both"), "{}", refusal.detail);
+}
