@@ -207,11 +207,10 @@ impl Config {
         }
         self.check_step_users()?;
         let is_url = self.metadata_endpoint.as_deref().is_none_or(|url| {
-            url.parse::<http::Uri>()
-                .is_ok_and(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")))
+            url.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some() && uri.scheme_str() == Some("http"))
         });
         if !is_url {
-            return Err(usage("metadata-endpoint must be a URL like http://169.254.169.254.".into()));
+            return Err(usage("metadata-endpoint must be a URL like http://169.254.169.254, without TLS.".into()));
         }
         self.aws.check().map_err(|fault| usage(fault.sentence))
     }
