@@ -33,7 +33,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run the agent: hold a session with the coordinator and run the steps it hands out.
-    Run(Run),
+    Run(Box<Run>),
     /// Join a coordinator with a join string.
     Join(Join),
     /// Say who this worker is and whether its agent runs.
@@ -102,7 +102,7 @@ pub fn main() -> ExitCode {
 
 fn obey(command: Command, taken: Taken) -> Result<(), Failure> {
     match command {
-        Command::Run(run) => run_agent(run, taken),
+        Command::Run(run) => run_agent(*run, taken),
         Command::Join(wish) => join_now(&wish, taken.join_string),
         Command::Status(wish) => status::show(&wish.data.data_dir, wish.json),
         Command::Reset(wish) => reset::reset(&wish.data.data_dir, wish.yes),
