@@ -55,7 +55,8 @@ async fn the_token_is_read_from_its_file_at_each_question() {
 
 #[tokio::test]
 async fn what_the_service_does_wrong_is_said_and_no_token_is() {
-    let table: [(fn() -> Reply, &str); 6] = [
+    type Service = fn() -> Reply;
+    let table: [(Service, &str); 6] = [
         (|| answer(404, ""), "status 404. The task or pod has no role"),
         (|| answer(500, "canary-secret"), "status 500"),
         (|| answer(200, "<html>canary-secret"), "no credentials"),
