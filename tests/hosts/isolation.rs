@@ -129,12 +129,14 @@ impl Stage {
 
 /// Asks a credential endpoint as SDKs do, and prints the first line of its answer.
 const ASK: &str = r#"
+# Whoever is no client of it finds the connection closed while asking.
+trap '' PIPE
 ask() {
   local url=${2:-$AWS_CONTAINER_CREDENTIALS_FULL_URI} token=${3:-}
   [ -n "$token" ] || token=$(cat "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
   local rest=${url#http://}; local socket=${rest%%/*}
   exec 5<>"/dev/tcp/${socket%:*}/${socket#*:}"
-  printf 'GET /%s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n\r\n' "${rest#*/}" "$socket" "$token" >&5
+  printf 'GET /%s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n\r\n' "${rest#*/}" "$socket" "$token" 2>/dev/null >&5 || true
   local answer; IFS= read -r -t 10 answer <&5 || true
   exec 5>&-
   printf '%s endpoint: %s\n' "$1" "${answer%$'\r'}"

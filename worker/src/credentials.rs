@@ -28,7 +28,7 @@ use crate::{
     home::Home,
 };
 
-pub use grant::Had;
+pub use grant::{Had, Role};
 
 use caller::Callers;
 use metadata::Metadata;

@@ -139,7 +139,7 @@ async fn aws_needs(
     }
     let region = host.aws.region(aws).await?;
     let source = match aws.source() {
-        aws_spec::Source::WorkerRole if !aws.assumes_roles => CredentialSource::WorkerRole(host.clone()),
+        aws_spec::Source::WorkerRole if !aws.assumes_roles => CredentialSource::worker_role(host),
         aws_spec::Source::WorkerRole | aws_spec::Source::Account => {
             CredentialSource::granted(host, access, execution, &region)
         }
@@ -152,6 +152,7 @@ async fn aws_needs(
     let had = source.patiently().await?;
     let identity = host.aws.identify(&had.credentials, &region, had.source).await?;
     credentials::check_expectations(aws, &identity)?;
+    let source = source.bound_to(&identity);
     Ok(Some(AwsNeeds { credentials: had.credentials, source, identity, throttled: had.throttled }))
 }
 

@@ -24,14 +24,23 @@ pub struct Had {
     pub throttled: u32,
 }
 
+/// Which credentials of the worker's own role a grant is made with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Those that are there, if they are still good.
+    Kept,
+    /// Those that its source gives now: why there are none is what a step's log must say.
+    Fresh,
+}
+
 impl Aws {
     /// Credentials of a grant; STS is asked in its region, else in the step's.
     ///
     /// # Errors
     /// What the worker's own role lacks, or AWS's refusal in a sentence.
-    pub async fn of_grant(&self, grant: &CredentialGrant, region: &str) -> Result<Had, Refusal> {
+    pub async fn of_grant(&self, grant: &CredentialGrant, region: &str, role: Role) -> Result<Had, Refusal> {
         let region = if grant.region.is_empty() { region } else { &grant.region };
-        let mut had = self.base_of(grant, region).await?;
+        let mut had = self.base_of(grant, region, role).await?;
         for assumption in &grant.assumptions {
             let whom = had.source.clone();
             let session = self.way.assume_role(&whom, &for_aws(&had.credentials), region, &wish(assumption)?).await;
@@ -42,13 +51,16 @@ impl Aws {
         Ok(had)
     }
 
-    async fn base_of(&self, grant: &CredentialGrant, region: &str) -> Result<Had, Refusal> {
+    async fn base_of(&self, grant: &CredentialGrant, region: &str, role: Role) -> Result<Had, Refusal> {
         match &grant.base {
             Some(Base::Credentials(credentials)) => {
                 Ok(Had { credentials: credentials.clone(), source: grant.source.clone(), throttled: 0 })
             }
             Some(Base::WorkerRole(_)) => {
-                let credentials = self.role_credentials().await?;
+                let credentials = match role {
+                    Role::Kept => self.role_credentials().await?,
+                    Role::Fresh => self.fresh_role_credentials().await?,
+                };
                 let source = match grant.source.as_str() {
                     "" => self.role_name(),
                     account => format!("{account} on {}", self.role_name()),

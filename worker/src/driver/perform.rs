@@ -71,7 +71,7 @@ impl Driver {
         self.watch(execution);
         // What happened before the watch was set is found by the next look.
         self.examine(execution);
-        let Some(source) = CredentialSource::named(&self.host, &self.access, execution) else { return };
+        let Some(source) = CredentialSource::noted(&self.host, &self.access, execution) else { return };
         match self.host.home.runtime(execution).read_credentials() {
             Ok(Some(credentials)) => {
                 let since = self.host.home.runtime(execution).credentials_since();

@@ -54,7 +54,7 @@ fn spawn(host: &Host, execution: ExecutionId, prepared: &mut Prepared) -> io::Re
     runtime.write_order(&prepared.order)?;
     if let Some((credentials, source)) = &prepared.credentials {
         runtime.write_credentials(credentials)?;
-        runtime.write_private(CredentialSource::FILE, source.name().as_bytes())?;
+        runtime.write_private(CredentialSource::FILE, &source.note())?;
     }
     let child = spawn_shim(exec.path(), runtime.path())?;
     // Reaped with all others; the pid cannot be another's before that.

@@ -6,16 +6,17 @@ use std::{
     time::Duration,
 };
 
+use prost::Message;
 use proto::{
     status::reason_of,
-    worker::{CredentialGrant, Credentials, FetchCredentialsRequest, credential_grant::Base},
+    worker::{CredentialGrant, Credentials, FetchCredentialsRequest, StepIdentity, credential_grant::Base},
 };
-use shared::{id::ExecutionId, reason::Reason};
+use shared::{aws::role_of_session, id::ExecutionId, reason::Reason};
 use tonic::{Code, Status};
 
 use super::{Access, client, is_passing, persist};
 use crate::{
-    credentials::{Had, refresh::Source, refusal},
+    credentials::{Had, Role, refresh::Source, refusal},
     exec_dir::Refusal,
     host::Host,
 };
@@ -24,21 +25,26 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 /// 20 seconds for one question while a step runs: the next one comes soon.
 const ONE_QUESTION: Duration = Duration::from_secs(20);
-/// Names of the sources in the file by which a restarted agent knows them.
-const ROLE: &str = "worker-role";
-const GRANT: &str = "grant ";
 
-/// Where an attempt's credentials come from.
+/// Where an attempt's credentials come from, and whose they must be from the first to the last.
 #[derive(Clone)]
-pub enum CredentialSource {
+pub struct CredentialSource {
+    host: Arc<Host>,
+    link: Link,
+    /// Who the step is; nobody before AWS has said it.
+    who: Option<StepIdentity>,
+}
+
+#[derive(Clone)]
+enum Link {
     /// The source of the worker's own role.
-    WorkerRole(Arc<Host>),
+    WorkerRole,
     /// The coordinator, which is asked each time how the attempt becomes who it shall be.
     Grant(Arc<Granted>),
 }
 
 /// What is granted to an attempt.
-pub struct Granted {
+struct Granted {
     host: Arc<Host>,
     /// The way to the coordinator.
     access: Access,
@@ -49,39 +55,59 @@ pub struct Granted {
     last: Mutex<Option<CredentialGrant>>,
 }
 
+/// What an agent that comes back must know of a source; lies in the runtime folder and holds no secret.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Note {
+    #[prost(bool, tag = "1")]
+    granted: bool,
+    #[prost(message, optional, tag = "2")]
+    who: Option<StepIdentity>,
+}
+
 impl CredentialSource {
-    /// File in the runtime folder that names the source; holds no secret.
+    /// File in the runtime folder by which a restarted agent knows the source.
     pub const FILE: &str = "credential-source";
+
+    /// The worker's own role.
+    #[must_use]
+    pub fn worker_role(host: &Arc<Host>) -> Self {
+        Self { host: host.clone(), link: Link::WorkerRole, who: None }
+    }
 
     /// What the coordinator grants to an attempt whose step is in this region.
     #[must_use]
     pub fn granted(host: &Arc<Host>, access: &Access, execution: ExecutionId, region: &str) -> Self {
-        Self::Grant(Arc::new(Granted {
+        let granted = Granted {
             host: host.clone(),
             access: access.clone(),
             execution,
             region: region.into(),
             last: Mutex::default(),
-        }))
+        };
+        Self { host: host.clone(), link: Link::Grant(Arc::new(granted)), who: None }
     }
 
-    /// How [`Self::FILE`] names it.
+    /// From now on, only credentials of this identity are taken.
     #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::WorkerRole(_) => ROLE.into(),
-            Self::Grant(granted) => format!("{GRANT}{}", granted.region),
-        }
+    pub fn bound_to(self, who: &StepIdentity) -> Self {
+        Self { who: Some(who.clone()), ..self }
     }
 
-    /// The source that an earlier agent named; none for a step without AWS credentials.
+    /// What [`Self::FILE`] holds.
     #[must_use]
-    pub fn named(host: &Arc<Host>, access: &Access, execution: ExecutionId) -> Option<Self> {
-        let name = std::fs::read_to_string(host.home.runtime(execution).path().join(Self::FILE)).ok()?;
-        if name == ROLE {
-            return Some(Self::WorkerRole(host.clone()));
-        }
-        name.strip_prefix(GRANT).map(|region| Self::granted(host, access, execution, region))
+    pub fn note(&self) -> Vec<u8> {
+        Note { granted: matches!(self.link, Link::Grant(_)), who: self.who.clone() }.encode_to_vec()
+    }
+
+    /// The source that an earlier agent noted; none for a step without AWS credentials.
+    #[must_use]
+    pub fn noted(host: &Arc<Host>, access: &Access, execution: ExecutionId) -> Option<Self> {
+        let note = std::fs::read(host.home.runtime(execution).path().join(Self::FILE)).ok()?;
+        let Note { granted, who } = Note::decode(note.as_slice()).ok()?;
+        let who = who?;
+        let source =
+            if granted { Self::granted(host, access, execution, &who.region) } else { Self::worker_role(host) };
+        Some(source.bound_to(&who))
     }
 
     /// Waits for a session and for a coordinator that cannot say it at once.
@@ -89,22 +115,49 @@ impl CredentialSource {
     /// # Errors
     /// A refusal when they cannot be had within a minute.
     pub(super) async fn patiently(&self) -> Result<Had, Refusal> {
-        match self {
-            Self::WorkerRole(host) => {
-                let credentials = host.aws.role_credentials().await?;
-                Ok(Had { credentials, source: host.aws.role_name(), throttled: 0 })
+        match &self.link {
+            Link::WorkerRole => {
+                let credentials = self.host.aws.role_credentials().await?;
+                Ok(Had { credentials, source: self.host.aws.role_name(), throttled: 0 })
             }
-            Self::Grant(granted) => granted.patiently().await,
+            Link::Grant(granted) => granted.patiently().await,
         }
     }
+
+    /// A role may be exchanged and an account changed while a step runs: then the step keeps what it has, to its end.
+    async fn ensure_unchanged(&self, fresh: &Credentials) -> Result<(), Refusal> {
+        let Some(who) = &self.who else { return Ok(()) };
+        let now = self.host.aws.identify(fresh, &who.region, who.source.clone()).await?;
+        if is_same(who, &now) {
+            return Ok(());
+        }
+        Err(refusal(
+            Reason::ExpectationNotMet.code(),
+            format!(
+                "the step began as {}, and newer credentials would make it {}; it is not given those.",
+                who.arn, now.arn
+            ),
+        ))
+    }
+}
+
+/// Two sessions of one role are the same.
+fn is_same(a: &StepIdentity, b: &StepIdentity) -> bool {
+    let who = |identity: &StepIdentity| match role_of_session(&identity.arn) {
+        "" => identity.arn.clone(),
+        role => role.to_owned(),
+    };
+    a.account == b.account && who(a) == who(b)
 }
 
 impl Source for CredentialSource {
     async fn fetch(&self) -> Result<Credentials, Refusal> {
-        match self {
-            Self::WorkerRole(host) => host.aws.fresh_role_credentials().await,
-            Self::Grant(granted) => granted.now().await,
-        }
+        let fresh = match &self.link {
+            Link::WorkerRole => self.host.aws.fresh_role_credentials().await?,
+            Link::Grant(granted) => granted.now().await?,
+        };
+        self.ensure_unchanged(&fresh).await?;
+        Ok(fresh)
     }
 }
 
@@ -125,21 +178,18 @@ impl Granted {
                 ));
             }
         };
-        self.take(grant).await
+        self.host.aws.of_grant(&self.noting(grant), &self.region, Role::Kept).await
     }
 
     /// Asks once; with contact lost, what was granted before serves as far as this worker can be that by itself.
     async fn now(&self) -> Result<Credentials, Refusal> {
         let asked = tokio::time::timeout(ONE_QUESTION, self.ask()).await;
         let asked = asked.unwrap_or_else(|_| Err(Status::unavailable("it does not answer")));
-        let had = match asked {
-            Ok(grant) => self.take(grant).await?,
-            Err(status) => match self.last().filter(|_| is_passing(&status)) {
-                Some(grant) => self.host.aws.of_grant(&grant, &self.region).await?,
-                None => return Err(refused(&status)),
-            },
+        let grant = match asked {
+            Ok(grant) => self.noting(grant),
+            Err(status) => self.last().filter(|_| is_passing(&status)).ok_or_else(|| refused(&status))?,
         };
-        Ok(had.credentials)
+        self.host.aws.of_grant(&grant, &self.region, Role::Fresh).await.map(|had| had.credentials)
     }
 
     async fn ask(&self) -> Result<CredentialGrant, Status> {
@@ -148,11 +198,12 @@ impl Granted {
         client.fetch_credentials(request).await.map(tonic::Response::into_inner)
     }
 
-    async fn take(&self, grant: CredentialGrant) -> Result<Had, Refusal> {
+    /// Keeps a grant that holds no secret.
+    fn noting(&self, grant: CredentialGrant) -> CredentialGrant {
         if matches!(grant.base, Some(Base::WorkerRole(_))) {
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant.clone());
         }
-        self.host.aws.of_grant(&grant, &self.region).await
+        grant
     }
 
     fn last(&self) -> Option<CredentialGrant> {
@@ -162,7 +213,11 @@ impl Granted {
 
 impl fmt::Debug for CredentialSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name())
+        let link = match self.link {
+            Link::WorkerRole => "WorkerRole",
+            Link::Grant(_) => "Grant",
+        };
+        f.debug_struct("CredentialSource").field("link", &link).field("who", &self.who).finish_non_exhaustive()
     }
 }
 
@@ -179,5 +234,26 @@ fn refused(status: &Status) -> Refusal {
             Reason::CredentialsRefused.code(),
             format!("The coordinator does not hand out the step's AWS credentials: {why}."),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(account: &str, arn: &str) -> StepIdentity {
+        StepIdentity { account: account.into(), arn: arn.into(), ..StepIdentity::default() }
+    }
+
+    #[test]
+    fn a_step_stays_who_it_is_through_every_session() {
+        let role = |name: &str, session: &str| who("1", &format!("arn:aws:sts::1:assumed-role/{name}/{session}"));
+        let user = |name: &str| who("1", &format!("arn:aws:iam::1:user/{name}"));
+        assert!(is_same(&role("shop", "i-1"), &role("shop", "i-2")));
+        assert!(!is_same(&role("shop", "i-1"), &role("admin", "i-1")));
+        assert!(is_same(&user("ci"), &user("ci")) && !is_same(&user("ci"), &user("root")));
+        assert!(!is_same(&user("shop"), &role("shop", "i-1")));
+        let elsewhere = who("2", "arn:aws:sts::1:assumed-role/shop/i-1");
+        assert!(!is_same(&role("shop", "i-1"), &elsewhere));
     }
 }

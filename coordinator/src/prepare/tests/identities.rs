@@ -80,9 +80,14 @@ async fn a_secret_key_goes_only_where_its_account_or_its_name_is_used() {
     assert_eq!(value(&reads, "AWS Account.SecretKey"), Some((SECRET, true)));
     assert!(has_secret(&reads));
 
+    let changed = bench.store.write(|connection| {
+        let row = account::get(connection, "AWS Account")?;
+        account::update(connection, &account::Row { delivery: account::Delivery::Raw, ..row })
+    });
+    changed.await.expect("changed");
     let own = with_identity(bash("env"), Identity::Account("AWS Account".into()));
     let owns = bench.spec_of(own, vec![aws_account()]).await.expect("rendered");
-    assert_eq!(value(&owns, "AWS Account.SecretKey"), Some((SECRET, true)));
+    assert_eq!(value(&owns, "AWS Account.SecretKey"), Some((SECRET, true)), "it is handed out as it is");
 }
 
 #[tokio::test]
