@@ -132,7 +132,7 @@ async fn a_subject_that_aws_would_not_take_gets_no_token() {
 async fn keys_come_sign_and_go_and_the_audit_log_knows() {
     let world = World::new().await;
     let first = world.signer(START).await;
-    assert_eq!(world.kids().await, [first.clone()]);
+    assert_eq!(world.kids().await, std::slice::from_ref(&first));
     let made = world.rotate(START).await;
     assert_eq!(made, START + 83 * DAY);
 
@@ -145,7 +145,7 @@ async fn keys_come_sign_and_go_and_the_audit_log_knows() {
     world.rotate(gone - 1).await;
     assert_eq!(world.kids().await, [first.clone(), second.clone()]);
     world.rotate(gone).await;
-    assert_eq!(world.kids().await, [second.clone()]);
+    assert_eq!(world.kids().await, std::slice::from_ref(&second));
 
     let lines = world.store.read(|connection| audit::list(connection, None, None, 9)).await.expect("the log");
     let told: Vec<_> = lines.iter().rev().map(|line| (line.action.as_str(), line.target.clone(), line.at)).collect();
