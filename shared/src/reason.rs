@@ -162,6 +162,60 @@ reasons! {
     RoleSource = "ROLE_SOURCE", Precondition;
     /// What the step needs could not be evaluated; the sentence says what is wrong.
     StepRefused = "STEP_REFUSED", Precondition;
+    /// The step's process ended with another exit code than 0; its log says what it was doing.
+    ExitCode = "EXIT_CODE", Precondition;
+    /// A signal that nobody of Longshore sent ended the step's process: it crashed, ran out of memory, or somebody on the host killed it.
+    Signal = "SIGNAL", Precondition;
+    /// The step ran longer than its timeout, and all its processes were ended: raise `timeout`, or find out what it waited for.
+    TimedOut = "TIMED_OUT", Precondition;
+    /// Somebody cancelled the deployment; the step did not start, or all its processes were ended.
+    Cancelled = "CANCELLED", Precondition;
+    /// The step ended, and some of its processes could not be killed: look for them on the worker, they may still change things.
+    ProcessesLeft = "PROCESSES_LEFT", Precondition;
+    /// The step set an output variable that cannot be kept; the sentence names it and says why.
+    OutputRefused = "OUTPUT_REFUSED", Precondition;
+    /// The step's program cannot be executed on its worker: install it there, on the PATH of the agent.
+    NotExecutable = "NOT_EXECUTABLE", Precondition;
+    /// The worker could not lay out the step's files or open its credential endpoint; the sentence has the system's own words. Nothing
+    /// was started.
+    NotPrepared = "NOT_PREPARED", Unavailable;
+    /// The step has an AWS identity, and its worker had laid no credentials out when it was to start: a fault of Longshore's own,
+    /// or somebody emptied the worker's runtime folder.
+    CredentialsMissing = "CREDENTIALS_MISSING", Broken;
+    /// The worker does not know what the step is to do, or the shell of its script: upgrade the worker.
+    Unsupported = "UNSUPPORTED", Precondition;
+    /// The worker cannot make the step's folders: make room in its data folder, and check the folder's owner and mode.
+    WorkerDisk = "WORKER_DISK", Unavailable;
+    /// The step was skipped: its condition is not true, or is about the steps before it, and they ended otherwise.
+    Condition = "CONDITION", Precondition;
+    /// The step was skipped: it is not for this environment.
+    Environment = "ENVIRONMENT", Precondition;
+    /// Nobody could tell how the step ended, and a person decided; the sentence says who and why.
+    Decided = "DECIDED", Precondition;
+    /// Nobody can tell how the step ended: look, then say so with `longshore deployment resolve`.
+    NeedsDecision = "NEEDS_DECISION", Precondition;
+    /// The step waits: its variables are being evaluated.
+    Preparing = "PREPARING", Precondition;
+    /// The step waits for its next attempt.
+    RetryWait = "RETRY_WAIT", Precondition;
+    /// The deployment waits: another one of the same project to the same environment has not ended.
+    WaitingForTurn = "WAITING_FOR_TURN", Precondition;
+    /// The step waits: its pool has no worker. Invite one with `longshore worker invite`.
+    NoWorker = "NO_WORKER", Precondition;
+    /// The step waits: no worker of its pool carries the labels that it requires.
+    LabelMissing = "LABEL_MISSING", Precondition;
+    /// The step waits: no worker of its pool reports the AWS account, role or region that it requires; the sentence has what they report.
+    IdentityMissing = "IDENTITY_MISSING", Precondition;
+    /// The step waits: every worker that it fits is drained, disabled or revoked.
+    WorkersClosed = "WORKERS_CLOSED", Precondition;
+    /// The step waits: no worker that it fits is connected.
+    NoWorkerConnected = "NO_WORKER_CONNECTED", Precondition;
+    /// The step waits: no worker that it fits has enough free disk to keep a log safe.
+    DiskLow = "DISK_LOW", Precondition;
+    /// The step waits: another one holds a lock that it wants; the sentence says which.
+    LockHeld = "LOCK_HELD", Precondition;
+    /// The step waits: every worker that it fits is busy.
+    Busy = "BUSY", Precondition;
     /// A project's file was not uploaded.
     FileMissing = "FILE_MISSING", Precondition;
     /// The attempt is not open on this worker.

@@ -5,6 +5,8 @@ mod identities;
 mod metadata;
 mod own_role;
 mod policies;
+mod refresh;
 mod secrets;
 mod stacks;
 mod tokens;
+mod trouble;

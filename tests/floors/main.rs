@@ -4,5 +4,6 @@
 mod dependencies;
 mod licences;
 mod pages;
+mod reasons;
 mod tree;
 mod wire_comments;

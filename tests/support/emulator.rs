@@ -113,6 +113,12 @@ impl Client {
         format!("http://{}", self.host)
     }
 
+    /// The same, asked through whoever stands before it at this address.
+    #[must_use]
+    pub fn through(&self, address: &str) -> Self {
+        Self { host: address.into(), ..self.clone() }
+    }
+
     /// Adds an IAM user whose only policy has this statement.
     ///
     /// # Errors
@@ -221,7 +227,7 @@ fn policy(statement: &str) -> String {
 }
 
 /// The text of the first element of that name.
-fn element(xml: &str, name: &str) -> Result<String> {
+pub(crate) fn element(xml: &str, name: &str) -> Result<String> {
     let open = format!("<{name}>");
     let start = xml.find(&open).with_context(|| format!("there is no {name} in {xml}"))? + open.len();
     let end = xml[start..].find("</").with_context(|| format!("{name} has no end in {xml}"))? + start;

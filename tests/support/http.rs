@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 const MAX_HEAD: usize = 64 << 10;
 
 /// 30 s: the emulator loads a service on its first call.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request without its body: nobody sends one here.
 #[derive(Clone, Debug)]
@@ -112,18 +112,24 @@ fn serve_one(mut stream: TcpStream, answer: &(impl Fn(&Request) -> Response + ?S
         return;
     };
     thread::sleep(after);
+    let head = head_of(&response);
+    // A caller that went away misses the answer; nobody else does.
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(response.body.as_bytes()));
+}
+
+/// The head of an answer that ends its connection.
+pub(crate) fn head_of(response: &Response) -> String {
     let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, phrase(response.status));
     for (name, value) in &response.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n", response.body.len()));
-    // A caller that went away misses the answer; nobody else does.
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(response.body.as_bytes()));
+    head
 }
 
 fn read_request(stream: &mut TcpStream) -> Result<Request> {
     stream.set_read_timeout(Some(PATIENCE))?;
-    let head = read_head(stream)?;
+    let head = read_head(&mut BufReader::new(stream))?;
     let mut lines = head.split("\r\n");
     let mut first = lines.next().unwrap_or_default().split(' ');
     let (Some(method), Some(path), Some(_version)) = (first.next(), first.next(), first.next()) else {
@@ -136,10 +142,10 @@ fn read_request(stream: &mut TcpStream) -> Result<Request> {
     Ok(Request { method: method.into(), path: path.into(), headers })
 }
 
-fn read_head(stream: &mut TcpStream) -> Result<String> {
+/// Up to the blank line and with it, byte by byte: what comes after it is left to whoever reads on.
+pub(crate) fn read_head(reader: &mut impl Read) -> Result<String> {
     let mut head = Vec::new();
     let mut byte = [0_u8; 1];
-    let mut reader = BufReader::new(stream);
     while !head.ends_with(b"\r\n\r\n") {
         ensure!(head.len() < MAX_HEAD, "the head is longer than {MAX_HEAD} bytes");
         ensure!(reader.read(&mut byte)? == 1, "the caller went away");
@@ -178,7 +184,7 @@ pub fn send(address: &str, method: &str, path: &str, headers: &[(String, String)
     parse_response(&String::from_utf8_lossy(&answer)).with_context(|| format!("{address} does not answer in HTTP"))
 }
 
-fn parse_response(text: &str) -> Result<Response> {
+pub(crate) fn parse_response(text: &str) -> Result<Response> {
     let (head, body) = text.split_once("\r\n\r\n").context("the head has no end")?;
     let mut lines = head.split("\r\n");
     let status = lines

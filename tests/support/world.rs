@@ -13,6 +13,7 @@ use crate::{
     cli::{Cli, PATIENCE},
     coordinator::{self, Coordinator},
     emulator::{AccessKey, Client, Emulator},
+    fault::Fault,
     imds::{Imds, Instance},
     port::free_port,
     worker_host::{self, WorkerHost, invite_and_join},
@@ -24,6 +25,8 @@ pub struct World {
     // Dropped in this order: the coordinator before AWS, the folder last.
     coordinator: Coordinator,
     emulator: Option<Emulator>,
+    /// Who stands before AWS, if anybody does.
+    fault: Option<Fault>,
     cli: Cli,
     folder: TempDir,
 }
@@ -58,7 +61,24 @@ impl World {
             aws_endpoint_url: Some(emulator.client().url()),
             ..coordinator::Settings::loopback(&folder.path().join("coordinator"))
         };
-        Self::around(settings, Some(emulator), folder)
+        Self::around(settings, Some(emulator), None, folder)
+    }
+
+    /// The same with somebody between AWS and all who ask it; only what tests themselves set up goes straight there.
+    ///
+    /// # Errors
+    /// When a part is not installed or does not come up.
+    pub fn behind(
+        fault: impl FnOnce(&Client) -> Result<Fault>,
+        change: impl FnOnce(&mut coordinator::Settings),
+    ) -> Result<Self> {
+        let folder = folder()?;
+        let emulator = Emulator::start(folder.path())?;
+        let fault = fault(emulator.client())?;
+        let mut settings = coordinator::Settings::loopback(&folder.path().join("coordinator"));
+        settings.aws_endpoint_url = Some(fault.url());
+        change(&mut settings);
+        Self::around(settings, Some(emulator), Some(fault), folder)
     }
 
     /// Starts a coordinator for stories in which no AWS occurs.
@@ -77,14 +97,19 @@ impl World {
         let folder = folder()?;
         let mut settings = coordinator::Settings::loopback(&folder.path().join("coordinator"));
         change(&mut settings);
-        Self::around(settings, None, folder)
+        Self::around(settings, None, None, folder)
     }
 
-    fn around(settings: coordinator::Settings, emulator: Option<Emulator>, folder: TempDir) -> Result<Self> {
+    fn around(
+        settings: coordinator::Settings,
+        emulator: Option<Emulator>,
+        fault: Option<Fault>,
+        folder: TempDir,
+    ) -> Result<Self> {
         let coordinator = Coordinator::start(settings, &folder.path().join("logs/coordinator.log"))?;
         let cli = Cli::new(&folder.path().join("admin"))?;
         log_in(&cli, &coordinator)?;
-        Ok(Self { coordinator, emulator, cli, folder })
+        Ok(Self { coordinator, emulator, fault, cli, folder })
     }
 
     /// The coordinator.
@@ -105,6 +130,20 @@ impl World {
     #[must_use]
     pub fn aws(&self) -> &Client {
         self.emulator.as_ref().expect("this world was started with AWS").client()
+    }
+
+    /// Who stands before AWS.
+    ///
+    /// # Panics
+    /// In a world in which nobody does.
+    #[must_use]
+    pub fn fault(&self) -> &Fault {
+        self.fault.as_ref().expect("this world has somebody before AWS")
+    }
+
+    /// Where coordinator, workers and steps seek AWS.
+    fn aws_url(&self) -> String {
+        self.fault.as_ref().map_or_else(|| self.aws().url(), Fault::url)
     }
 
     /// The admin's tool.
@@ -183,10 +222,15 @@ impl World {
     /// # Errors
     /// When its metadata service cannot be started.
     pub fn unstarted_host(&self, name: &str, instance: Instance) -> Result<Ec2Host> {
-        let imds = Imds::start(instance, self.aws().clone())?;
+        let aws = match &self.fault {
+            // The one that shortens sessions is whom instances get theirs from as well.
+            Some(fault) if fault.ca_pem().is_none() => self.aws().through(&fault.address()),
+            _ => self.aws().clone(),
+        };
+        let imds = Imds::start(instance, aws)?;
         let settings = worker_host::Settings {
             imds_url: Some(imds.url()),
-            aws_endpoint_url: Some(self.aws().url()),
+            aws_endpoint_url: Some(self.aws_url()),
             ..worker_host::Settings::default()
         };
         Ok(Ec2Host { host: WorkerHost::new(self.folder(), name, settings)?, imds })

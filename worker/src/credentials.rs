@@ -125,7 +125,7 @@ impl Aws {
         }
     }
 
-    /// Who AWS says the credentials are, as the step's identity.
+    /// Who AWS says the credentials are, as the step's identity, and how often AWS asked for fewer calls before it said so.
     ///
     /// # Errors
     /// A refusal in AWS's words when it knows them not, or cannot be reached.
@@ -134,15 +134,16 @@ impl Aws {
         credentials: &Credentials,
         region: &str,
         source: String,
-    ) -> Result<StepIdentity, Refusal> {
-        let caller = self.callers.identify(&self.way, credentials, region, &source).await?;
-        Ok(StepIdentity {
+    ) -> Result<(StepIdentity, u32), Refusal> {
+        let (caller, throttled) = self.callers.identify(&self.way, credentials, region, &source).await?;
+        let identity = StepIdentity {
             account: caller.account,
             arn: caller.arn,
             region: region.into(),
             source,
             expires_at: credentials.expires_at,
-        })
+        };
+        Ok((identity, throttled))
     }
 }
 

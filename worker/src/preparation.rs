@@ -150,10 +150,10 @@ async fn aws_needs(
         }
     };
     let had = source.patiently().await?;
-    let identity = host.aws.identify(&had.credentials, &region, had.source).await?;
+    let (identity, throttled) = host.aws.identify(&had.credentials, &region, had.source).await?;
     credentials::check_expectations(aws, &identity)?;
     let source = source.bound_to(&identity);
-    Ok(Some(AwsNeeds { credentials: had.credentials, source, identity, throttled: had.throttled }))
+    Ok(Some(AwsNeeds { credentials: had.credentials, source, identity, throttled: had.throttled + throttled }))
 }
 
 fn not_isolated(host: &Host) -> Refusal {
@@ -198,16 +198,52 @@ async fn client(access: &mut Access) -> Result<Client, Status> {
     standing.clone().ok_or_else(|| Status::internal("There is no session."))
 }
 
-/// Whether another try may go better: the connection broke, or the coordinator is busy or starting.
+/// Whether another try may go better: the connection broke, or the coordinator is busy or starting. Not when AWS is what the
+/// coordinator lacks: it asked again by itself, as long as that helps.
 fn is_passing(status: &Status) -> bool {
+    const OF_AWS: [Reason; 3] = [Reason::AwsThrottled, Reason::AwsUnavailable, Reason::AwsCertificateNotTrusted];
+    let said = proto::status::reason_of(status);
+    if OF_AWS.iter().any(|reason| said.as_deref() == Some(reason.code())) {
+        return false;
+    }
     match status.code() {
         Code::Unavailable | Code::Cancelled | Code::Aborted | Code::DeadlineExceeded | Code::ResourceExhausted => true,
         // What tonic makes of a broken connection.
-        Code::Unknown | Code::Internal => proto::status::reason_of(status).is_none(),
+        Code::Unknown | Code::Internal => said.is_none(),
         _ => false,
     }
 }
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::status::to_status;
+    use shared::reason::Fault;
+
+    use super::*;
+
+    #[test]
+    fn what_aws_refused_the_coordinator_is_not_asked_again_and_a_broken_connection_is() {
+        let of = |reason| to_status(&Fault::new(reason, "A sentence."));
+        for passing in [
+            Status::unavailable("connection reset"),
+            Status::internal("stream broke"),
+            of(Reason::StoreUnavailable),
+            of(Reason::ShuttingDown),
+        ] {
+            assert!(is_passing(&passing), "{passing}");
+        }
+        for last in [
+            Reason::AwsThrottled,
+            Reason::AwsUnavailable,
+            Reason::AwsCertificateNotTrusted,
+            Reason::ClockSkew,
+            Reason::Internal,
+        ] {
+            assert!(!is_passing(&of(last)), "{}", last.code());
+        }
+    }
 }

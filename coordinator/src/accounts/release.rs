@@ -67,6 +67,7 @@ impl Release {
         let whom = whom(wanted);
         let mut minted = self.minter.grant(&whom, &recipe, &wanted.purpose, wanted.subject.clone(), region).await?;
         minted.grant.source = source(wanted, &recipe, &minted.grant);
+        minted.grant.throttled = minted.throttled;
         Ok(minted)
     }
 }

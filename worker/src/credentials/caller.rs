@@ -43,15 +43,24 @@ impl std::fmt::Debug for Callers {
 }
 
 impl Callers {
+    /// Who they are, and how often AWS asked this time for fewer calls.
     pub(super) async fn identify(
         &self,
         way: &Aws,
         credentials: &Credentials,
         region: &str,
         source: &str,
-    ) -> Result<Caller, Refusal> {
+    ) -> Result<(Caller, u32), Refusal> {
         let answer = self.answer(key(credentials, region));
-        answer.get_or_try_init(async || ask(way, credentials, region, source).await).await.cloned()
+        let mut throttled = 0;
+        let asked = answer.get_or_try_init(async || {
+            let answer = way.caller(source, &for_aws(credentials), region).await;
+            let answer = answer.map_err(|fault| refusal(fault.reason.code(), fault.sentence))?;
+            throttled = answer.throttled;
+            Ok(Caller { account: answer.value.account, arn: answer.value.arn })
+        });
+        let caller = asked.await?.clone();
+        Ok((caller, throttled))
     }
 
     fn answer(&self, key: [u8; 32]) -> Answer {
@@ -73,12 +82,6 @@ fn key(credentials: &Credentials, region: &str) -> [u8; 32] {
     let mut key = [0; 32];
     key.copy_from_slice(context.finish().as_ref());
     key
-}
-
-async fn ask(way: &Aws, credentials: &Credentials, region: &str, source: &str) -> Result<Caller, Refusal> {
-    let answer = way.caller(source, &for_aws(credentials), region).await;
-    let caller = answer.map_err(|fault| refusal(fault.reason.code(), fault.sentence))?.value;
-    Ok(Caller { account: caller.account, arn: caller.arn })
 }
 
 #[cfg(test)]

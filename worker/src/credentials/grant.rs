@@ -41,6 +41,7 @@ impl Aws {
     pub async fn of_grant(&self, grant: &CredentialGrant, region: &str, role: Role) -> Result<Had, Refusal> {
         let region = if grant.region.is_empty() { region } else { &grant.region };
         let mut had = self.base_of(grant, region, role).await?;
+        had.throttled += grant.throttled;
         for assumption in &grant.assumptions {
             let whom = had.source.clone();
             let session = self.way.assume_role(&whom, &for_aws(&had.credentials), region, &wish(assumption)?).await;

@@ -88,7 +88,7 @@ impl Watch {
         }
         self.asked = None;
         let region = aws.region(&AwsSpec::default()).await?;
-        let identity = aws.identify(&credentials, &region, aws.role_name()).await?;
+        let (identity, _) = aws.identify(&credentials, &region, aws.role_name()).await?;
         let access_key_id = credentials.access_key_id;
         self.asked = Some(Asked { role, access_key_id, at: Instant::now(), identity: identity.clone() });
         Ok(identity)

@@ -26,10 +26,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// 1 second: however little is left, nobody is asked more often.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
+/// 20 seconds for one question: the next one comes soon.
+const ONE_QUESTION: Duration = Duration::from_secs(20);
+
 /// Where fresh credentials come from.
 pub trait Source: Send + Sync + 'static {
-    /// Asks for credentials now.
-    fn fetch(&self) -> impl Future<Output = Result<Credentials, Refusal>> + Send;
+    /// Asks for credentials now. Whoever else must be asked first is waited for no longer than `patience`.
+    fn fetch(&self, patience: Duration) -> impl Future<Output = Result<Credentials, Refusal>> + Send;
 }
 
 /// A step's credentials, and since when it has them.
@@ -69,8 +72,8 @@ fn until_due(credentials: &Credentials, since: SystemTime, now: SystemTime, rand
     Some(left.saturating_sub(margin + margin.mul_f64(SPREAD * random.clamp(0.0, 1.0))))
 }
 
-/// How long until another try, of which the back-off would wait `wait`: never more than a third of what is left.
-fn until_next_try(wait: Duration, left: Duration) -> Duration {
+/// How much of `wait` there is time for, be it for an answer or until another try: never more than a third of what is left.
+fn in_time(wait: Duration, left: Duration) -> Duration {
     if left.is_zero() { wait } else { wait.min((left / 3).max(SHORTEST_WAIT)) }
 }
 
@@ -91,7 +94,8 @@ impl<S: Source> Keeper<S> {
     async fn refresh(&mut self) -> bool {
         self.backoff.reset();
         loop {
-            let problem = match self.source.fetch().await {
+            let patience = in_time(ONE_QUESTION, self.left());
+            let problem = match self.source.fetch(patience).await {
                 Ok(fresh) if fresh.expires_at > self.held.credentials.expires_at => {
                     match self.runtime.write_credentials(&fresh) {
                         Ok(()) => {
@@ -111,9 +115,12 @@ impl<S: Source> Keeper<S> {
             if !self.tell(problem.as_deref()) {
                 return false;
             }
-            let left = time_left(&self.held.credentials, SystemTime::now()).unwrap_or_default();
-            tokio::time::sleep(until_next_try(self.backoff.next(random::fraction()), left)).await;
+            tokio::time::sleep(in_time(self.backoff.next(random::fraction()), self.left())).await;
         }
+    }
+
+    fn left(&self) -> Duration {
+        time_left(&self.held.credentials, SystemTime::now()).unwrap_or_default()
     }
 
     /// Leaves the problem for the shim; answers whether there still is one. Without the folder the step has ended.

@@ -23,8 +23,6 @@ use crate::{
 
 /// 60 seconds for the coordinator to say how a step becomes who it shall be.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// 20 seconds for one question while a step runs: the next one comes soon.
-const ONE_QUESTION: Duration = Duration::from_secs(20);
 
 /// Where an attempt's credentials come from, and whose they must be from the first to the last.
 #[derive(Clone)]
@@ -127,7 +125,7 @@ impl CredentialSource {
     /// A role may be exchanged and an account changed while a step runs: then the step keeps what it has, to its end.
     async fn ensure_unchanged(&self, fresh: &Credentials) -> Result<(), Refusal> {
         let Some(who) = &self.who else { return Ok(()) };
-        let now = self.host.aws.identify(fresh, &who.region, who.source.clone()).await?;
+        let (now, _) = self.host.aws.identify(fresh, &who.region, who.source.clone()).await?;
         if is_same(who, &now) {
             return Ok(());
         }
@@ -151,10 +149,10 @@ fn is_same(a: &StepIdentity, b: &StepIdentity) -> bool {
 }
 
 impl Source for CredentialSource {
-    async fn fetch(&self) -> Result<Credentials, Refusal> {
+    async fn fetch(&self, patience: Duration) -> Result<Credentials, Refusal> {
         let fresh = match &self.link {
             Link::WorkerRole => self.host.aws.fresh_role_credentials().await?,
-            Link::Grant(granted) => granted.now().await?,
+            Link::Grant(granted) => granted.now(patience).await?,
         };
         self.ensure_unchanged(&fresh).await?;
         Ok(fresh)
@@ -182,8 +180,8 @@ impl Granted {
     }
 
     /// Asks once; with contact lost, what was granted before serves as far as this worker can be that by itself.
-    async fn now(&self) -> Result<Credentials, Refusal> {
-        let asked = tokio::time::timeout(ONE_QUESTION, self.ask()).await;
+    async fn now(&self, patience: Duration) -> Result<Credentials, Refusal> {
+        let asked = tokio::time::timeout(patience, self.ask()).await;
         let asked = asked.unwrap_or_else(|_| Err(Status::unavailable("it does not answer")));
         let grant = match asked {
             Ok(grant) => self.noting(grant),

@@ -42,11 +42,11 @@ fn long_sessions_are_refreshed_with_25_minutes_left_and_short_ones_at_half_their
 }
 
 #[test]
-fn the_next_try_is_never_beyond_a_third_of_what_is_left() {
+fn neither_an_answer_nor_the_next_try_is_waited_for_beyond_a_third_of_what_is_left() {
     for (wait, left, expected) in
-        [(300, 1200, 300), (300, 600, 200), (300, 30, 10), (5, 3, 1), (5, 1, 1), (300, 0, 300)]
+        [(20, 450, 20), (20, 30, 10), (300, 1200, 300), (300, 600, 200), (300, 30, 10), (5, 3, 1), (5, 1, 1), (300, 0, 300)]
     {
-        let found = until_next_try(Duration::from_secs(wait), Duration::from_secs(left));
+        let found = in_time(Duration::from_secs(wait), Duration::from_secs(left));
         assert_eq!(found, Duration::from_secs(expected), "{wait} s with {left} s left");
     }
 }
@@ -58,7 +58,7 @@ struct InTurn {
 }
 
 impl Source for InTurn {
-    async fn fetch(&self) -> Result<Credentials, Refusal> {
+    async fn fetch(&self, _: Duration) -> Result<Credentials, Refusal> {
         let next = self.answers.lock().expect("whole").pop_front();
         match next {
             Some(answer) => answer,
