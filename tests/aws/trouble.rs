@@ -94,7 +94,10 @@ fn a_private_authority_in_the_middle_is_named_and_trusted_once_it_is_in_the_bund
     let asks = "aws sts get-caller-identity --query Arn --output text; echo \"bundle $AWS_CA_BUNDLE\"";
     let who = world.cli().ok(&["run", "--pool", "default", "--worker-role", "--", asks])?;
     ensure!(who.matches("assumed-role/one-role/").count() >= 2, "{who}");
-    ensure!(who.contains("bundle /") && !who.contains(&bundle.display().to_string()), "a whole one of the worker's: {who}");
+    ensure!(
+        who.contains("bundle /") && !who.contains(&bundle.display().to_string()),
+        "a whole one of the worker's: {who}"
+    );
     Ok(())
 }
 

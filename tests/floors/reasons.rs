@@ -12,8 +12,15 @@ use tests::parts::project;
 /// Where codes are given to outcomes, refusals and waiting steps.
 const SOURCES: [&str; 5] = ["worker/src", "worker/core/src", "coordinator/src", "coordinator/core/src", "shared/src"];
 /// What stands before a code.
-const GIVEN_TO: [&str; 7] =
-    ["refusal(", "refused(", "NotStarted::new(", "reason(", "reason:", "Some((", "Reason::IsolationRequired.code() } else {"];
+const GIVEN_TO: [&str; 7] = [
+    "refusal(",
+    "refused(",
+    "NotStarted::new(",
+    "reason(",
+    "reason:",
+    "Some((",
+    "Reason::IsolationRequired.code() } else {",
+];
 /// What stands before a code beside the kind of an end.
 const KINDS: [&str; 2] = ["OutcomeKind::", "StepEnd::"];
 /// How every step ends with which all is well.

@@ -121,7 +121,8 @@ impl Answer {
     /// The same with another body.
     pub(super) fn with_body(&self, body: &str) -> Vec<u8> {
         let head = without(&self.head, &["content-length", "transfer-encoding"]);
-        let head = format!("{}content-length: {}\r\n\r\n", head.trim_end_matches("\r\n").to_owned() + "\r\n", body.len());
+        let head =
+            format!("{}content-length: {}\r\n\r\n", head.trim_end_matches("\r\n").to_owned() + "\r\n", body.len());
         [head.as_bytes(), body.as_bytes()].concat()
     }
 }

@@ -25,7 +25,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// 1 second: however little is left, nobody is asked more often.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-
+/// 20 seconds between tries once credentials have ended: the step's calls fail until somebody answers again.
+const WAIT_WITHOUT: Duration = Duration::from_secs(20);
 /// 20 seconds for one question: the next one comes soon.
 const ONE_QUESTION: Duration = Duration::from_secs(20);
 
@@ -74,7 +75,7 @@ fn until_due(credentials: &Credentials, since: SystemTime, now: SystemTime, rand
 
 /// How much of `wait` there is time for, be it for an answer or until another try: never more than a third of what is left.
 fn in_time(wait: Duration, left: Duration) -> Duration {
-    if left.is_zero() { wait } else { wait.min((left / 3).max(SHORTEST_WAIT)) }
+    wait.min(if left.is_zero() { WAIT_WITHOUT } else { (left / 3).max(SHORTEST_WAIT) })
 }
 
 fn end(credentials: &Credentials) -> Option<SystemTime> {

@@ -43,9 +43,17 @@ fn long_sessions_are_refreshed_with_25_minutes_left_and_short_ones_at_half_their
 
 #[test]
 fn neither_an_answer_nor_the_next_try_is_waited_for_beyond_a_third_of_what_is_left() {
-    for (wait, left, expected) in
-        [(20, 450, 20), (20, 30, 10), (300, 1200, 300), (300, 600, 200), (300, 30, 10), (5, 3, 1), (5, 1, 1), (300, 0, 300)]
-    {
+    for (wait, left, expected) in [
+        (20, 450, 20),
+        (20, 30, 10),
+        (300, 1200, 300),
+        (300, 600, 200),
+        (300, 30, 10),
+        (5, 3, 1),
+        (5, 1, 1),
+        (5, 0, 5),
+        (300, 0, 20),
+    ] {
         let found = in_time(Duration::from_secs(wait), Duration::from_secs(left));
         assert_eq!(found, Duration::from_secs(expected), "{wait} s with {left} s left");
     }
