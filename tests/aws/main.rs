@@ -1,7 +1,11 @@
 //! Steps under AWS identities, against an emulator that verifies signatures, and the emulator's own surroundings first.
 
 mod accounts;
+mod deployed;
+mod every_way;
 mod identities;
+mod kinds;
+mod matching;
 mod metadata;
 mod own_role;
 mod policies;

@@ -102,7 +102,7 @@ async fn withdraw_the_key(data: &Path) -> Result<()> {
     Ok(())
 }
 
-fn verify(token: &SecretString, at: SocketAddr, issuer: &str, subject: &str) -> Result<Output> {
+pub(crate) fn verify(token: &SecretString, at: SocketAddr, issuer: &str, subject: &str) -> Result<Output> {
     let mut python = Command::new(environment("pyjwt")?);
     python.arg(project().join("tests/aws/verify_token.py"));
     python.args(["--issuer", issuer, "--reach", &format!("http://{at}"), "--audience", AUDIENCE, "--subject", subject]);

@@ -153,11 +153,27 @@ impl Client {
         let trust = policy(&format!(
             r#"{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{ACCOUNT}:user/{EC2}"}},"Action":"sts:AssumeRole"}}"#
         ));
-        self.as_root("iam", "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", trust.as_str())])?;
+        self.create_role(name, &trust, statement).map(drop)
+    }
+
+    /// Adds a role that has this trust policy, and one other policy with this statement; answers its ARN.
+    ///
+    /// # Errors
+    /// When the emulator refuses.
+    pub fn create_role(&self, name: &str, trust: &str, statement: &str) -> Result<String> {
+        self.as_root("iam", "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", trust)])?;
         let policy = policy(statement);
         let put = [("RoleName", name), ("PolicyName", "only"), ("PolicyDocument", policy.as_str())];
         self.as_root("iam", "PutRolePolicy", &put)?;
-        Ok(())
+        Ok(format!("arn:aws:iam::{ACCOUNT}:role/{name}"))
+    }
+
+    /// Gives a role another trust policy.
+    ///
+    /// # Errors
+    /// When the emulator refuses.
+    pub fn update_trust(&self, role: &str, trust: &str) -> Result<()> {
+        self.as_root("iam", "UpdateAssumeRolePolicy", &[("RoleName", role), ("PolicyDocument", trust)]).map(drop)
     }
 
     /// A session of a role, as EC2 gets one for an instance: its name is the instance's id.

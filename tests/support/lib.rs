@@ -15,6 +15,8 @@ pub mod port;
 pub mod process;
 pub mod sigv4;
 mod skip;
+pub mod tap;
+pub mod trust;
 pub mod wait;
 pub mod worker_host;
 pub mod world;

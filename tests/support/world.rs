@@ -54,13 +54,22 @@ impl World {
     /// # Errors
     /// When a part is not installed or does not come up.
     pub fn start_at(address: &str) -> Result<Self> {
+        Self::start_but(address, |_| ())
+    }
+
+    /// The same, and the coordinator with other settings.
+    ///
+    /// # Errors
+    /// When a part is not installed or does not come up.
+    pub fn start_but(address: &str, change: impl FnOnce(&mut coordinator::Settings)) -> Result<Self> {
         let folder = folder()?;
         let emulator = Emulator::start_at(folder.path(), address)?;
-        let settings = coordinator::Settings {
+        let mut settings = coordinator::Settings {
             address: address.into(),
             aws_endpoint_url: Some(emulator.client().url()),
             ..coordinator::Settings::loopback(&folder.path().join("coordinator"))
         };
+        change(&mut settings);
         Self::around(settings, Some(emulator), None, folder)
     }
 
