@@ -147,7 +147,10 @@ impl Way {
 
 /// Codes that may occur; another one is nobody's expectation.
 fn known(code: &str) -> &'static str {
-    ["INVALID_PROJECT", "ACCOUNT_UNRESOLVED", "NO_INSTANCE_ROLE"].into_iter().find(|it| *it == code).unwrap_or("another code")
+    ["INVALID_PROJECT", "ACCOUNT_UNRESOLVED", "NO_INSTANCE_ROLE"]
+        .into_iter()
+        .find(|it| *it == code)
+        .unwrap_or("another code")
 }
 
 /// All that a coordinator takes, at once.

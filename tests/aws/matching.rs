@@ -90,7 +90,12 @@ fn goes_to_the_right_one(world: &World) -> Result<()> {
 fn waits_for_nobody(world: &World) -> Result<()> {
     let ran = world.folder().join("ran");
     let waiting = [
-        ("Role", "requires: { aws.role: shop-deployer }", "IDENTITY_MISSING", &["aws.role=shop-deployer", "worker one says one-role", "worker two says two-role"][..]),
+        (
+            "Role",
+            "requires: { aws.role: shop-deployer }",
+            "IDENTITY_MISSING",
+            &["aws.role=shop-deployer", "worker one says one-role", "worker two says two-role"][..],
+        ),
         ("Pool", "pool: elsewhere", "IDENTITY_MISSING", &["aws.account=999999999999", "worker four says 123456789012"]),
         (
             "Isolated",

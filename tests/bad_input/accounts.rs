@@ -14,13 +14,38 @@ fn an_account_that_cannot_be_is_refused_by_name_and_nothing_is_saved() -> Result
     let world = World::without_aws()?;
     let with_key = |flags: &[&'static str]| [KEY, flags].concat();
     let faulty = [
-        ("an ARN of nothing", vec!["aws-role", "--role-arn", "deployer"], 2, &["\"deployer\"", "arn:aws:iam::"][..]),
-        ("an ARN of a user", vec!["aws-role", "--role-arn", "arn:aws:iam::123456789012:user/ada"], 2, &["--role-arn", "user/ada"]),
-        ("an ARN without an account", vec!["aws-oidc", "--role-arn", "arn:aws:iam::1234:role/x"], 2, &["--role-arn", "12 digits"]),
+        (
+            "an ARN of nothing",
+            vec!["aws-role", "--role-arn", "deployer"],
+            2,
+            &["'deployer'", "--role-arn", "arn:aws:iam::"][..],
+        ),
+        (
+            "an ARN of a user",
+            vec!["aws-role", "--role-arn", "arn:aws:iam::123456789012:user/ada"],
+            2,
+            &["--role-arn", "user/ada"],
+        ),
+        (
+            "an ARN without an account",
+            vec!["aws-oidc", "--role-arn", "arn:aws:iam::1234:role/x"],
+            2,
+            &["--role-arn", "12 digits"],
+        ),
         ("no role", vec!["aws-role"], 2, &["--role-arn"]),
-        ("too short a session", vec!["aws-role", "--role-arn", ROLE, "--session-duration", "5m"], 2, &["--session-duration", "15 minutes"]),
+        (
+            "too short a session",
+            vec!["aws-role", "--role-arn", ROLE, "--session-duration", "5m"],
+            2,
+            &["--session-duration", "15 minutes"],
+        ),
         ("too long a session", with_key(&["--session-duration", "13h"]), 2, &["--session-duration", "12 hours"]),
-        ("a length without a unit", with_key(&["--session-duration", "3600"]), 2, &["--session-duration", "units", "1h"]),
+        (
+            "a length without a unit",
+            with_key(&["--session-duration", "3600"]),
+            2,
+            &["--session-duration", "units", "1h"],
+        ),
         (
             "two partitions",
             vec!["aws-role", "--role-arn", CHINA, "--region", "eu-west-1"],
@@ -28,10 +53,25 @@ fn an_account_that_cannot_be_is_refused_by_name_and_nothing_is_saved() -> Result
             &[CHINA, "partition aws-cn", "eu-west-1 is in aws"],
         ),
         ("a region that is none", with_key(&["--region", "EU West"]), 2, &["\"EU West\"", "eu-west-1"]),
-        ("an id for a token", vec!["aws-oidc", "--role-arn", ROLE, "--external-id", "x-1"], 2, &["aws-oidc", "--external-id", "aws-role"]),
-        ("a base for a token", vec!["aws-oidc", "--role-arn", ROLE, "--base-account", "hub"], 2, &["aws-oidc", "--base-account"]),
+        (
+            "an id for a token",
+            vec!["aws-oidc", "--role-arn", ROLE, "--external-id", "x-1"],
+            2,
+            &["aws-oidc", "--external-id", "aws-role"],
+        ),
+        (
+            "a base for a token",
+            vec!["aws-oidc", "--role-arn", ROLE, "--base-account", "hub"],
+            2,
+            &["aws-oidc", "--base-account"],
+        ),
         ("an id for nothing", with_key(&["--external-id", "x-1"]), 2, &["--role-arn"]),
-        ("a raw key with a role", with_key(&["--role-arn", ROLE, "--delivery", "raw"]), 2, &["raw", "role", "leave out one"]),
+        (
+            "a raw key with a role",
+            with_key(&["--role-arn", ROLE, "--delivery", "raw"]),
+            2,
+            &["raw", "role", "leave out one"],
+        ),
         (
             "a temporary key",
             vec!["aws", "--access-key-id", "ASIAIOSFODNN7EXAMPLE", "--secret-key-stdin"],
@@ -77,7 +117,11 @@ fn a_change_that_cannot_be_leaves_an_account_as_it_was() -> Result<()> {
     let before = world.cli().json(&["account", "list"])?;
     for (words, code, parts) in [
         (&["update", "on-hub", "--region", "cn-north-1"][..], 2, &["partition aws", "cn-north-1"][..]),
-        (&["update", "on-hub", "--access-key-id", "AKIAIOSFODNN7EXAMPLE", "--secret-key-stdin"], 2, &["access key", "aws-role"]),
+        (
+            &["update", "on-hub", "--access-key-id", "AKIAIOSFODNN7EXAMPLE", "--secret-key-stdin"],
+            2,
+            &["access key", "aws-role"],
+        ),
         (&["update", "on-hub", "--no-role"], 2, &["on-hub", "aws-role", "has a role"]),
         (&["update", "token", "--external-id", "x-1"], 2, &["external id", "aws-oidc"]),
         (&["update", "hub", "--external-id", "x-1"], 2, &["Without a role", "--role-arn"]),
@@ -97,8 +141,6 @@ fn a_change_that_cannot_be_leaves_an_account_as_it_was() -> Result<()> {
         }
         assert!(!answer.to_string().contains(SECRET), "{words:?}: {answer}");
     }
-    let nobody_asked = world.cli().refused(1, &["account", "test", "hub", "--pool", "default"])?;
-    assert!(nobody_asked.stderr.contains("no worker of the pool is connected"), "{nobody_asked}");
     assert_eq!(world.cli().json(&["account", "list"])?, before);
     Ok(())
 }
@@ -114,7 +156,7 @@ fn a_deployment_whose_account_cannot_be_told_is_not_made() -> Result<()> {
         (
             "an unknown account",
             "type: aws-account, value: shopp",
-            &["\"AWS Account\"", "\"shopp\"", "there is no such account"][..],
+            &["\"AWS Account\"", "\"shopp\"", "does not exist", "longshore account create"][..],
         ),
         (
             "an account of another environment",
@@ -133,7 +175,7 @@ fn a_deployment_whose_account_cannot_be_told_is_not_made() -> Result<()> {
             0 => world.cli().refused(1, &["deploy", "shop", "--environment", "production"])?,
             _ => applied,
         };
-        for part in [parts, &["Who"]].concat() {
+        for part in parts {
             assert!(refused.stderr.contains(part), "{what}: the sentence has no {part:?}: {refused}");
         }
         assert_eq!(world.cli().json(&["deployment", "list"])?, json!([]), "{what}");
@@ -145,10 +187,19 @@ fn a_deployment_whose_account_cannot_be_told_is_not_made() -> Result<()> {
 fn a_project_with_an_identity_that_cannot_be_is_refused_at_its_place() -> Result<()> {
     let world = World::without_aws()?;
     for (aws, parts) in [
-        (format!("{{ identity: worker-role, region: eu-west-1, assume_role: {{ arn: \"{CHINA}\" }} }}"), &["aws-cn", "eu-west-1"][..]),
+        (
+            format!("{{ identity: worker-role, region: eu-west-1, assume_role: {{ arn: \"{CHINA}\" }} }}"),
+            &["aws-cn", "eu-west-1"][..],
+        ),
         ("{ identity: worker-role, assume_role: { arn: deployer } }".into(), &["\"deployer\"", "no ARN of a role"]),
-        (format!("{{ identity: worker-role, assume_role: {{ arn: \"{ROLE}\", duration: 5m }} }}"), &["duration", "15 minutes"]),
-        (format!("{{ identity: none, assume_role: {{ arn: \"{ROLE}\" }} }}"), &["without credentials", "`aws.identity`"]),
+        (
+            format!("{{ identity: worker-role, assume_role: {{ arn: \"{ROLE}\", duration: 5m }} }}"),
+            &["duration", "15 minutes"],
+        ),
+        (
+            format!("{{ identity: none, assume_role: {{ arn: \"{ROLE}\" }} }}"),
+            &["without credentials", "`aws.identity`"],
+        ),
         ("{ identity: account }".into(), &["`aws.account`"]),
         ("{ identity: worker-role, account: AWS Account }".into(), &["`aws.account`", "`identity: account`"]),
         ("{ identity: instance }".into(), &["instance", "worker-role"]),

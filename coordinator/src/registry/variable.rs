@@ -149,8 +149,11 @@ pub fn faults(connection: &Connection, rows: &[Row]) -> Result<Vec<String>, Faul
         let Some(name) = &row.value else { continue };
         match account::get(connection, name) {
             Err(fault) if fault.reason == Reason::AccountNotFound => {
-                faults
-                    .push(format!("Variable \"{}\" names the account \"{name}\", which does not exist.", row.key.name));
+                faults.push(format!(
+                    "Variable \"{}\" names the account \"{name}\", which does not exist: mend the name, or make it with `longshore \
+                     account create`.",
+                    row.key.name
+                ));
             }
             other => drop(other?),
         }

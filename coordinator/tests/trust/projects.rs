@@ -126,7 +126,9 @@ async fn an_account_variable_names_an_account_that_exists_and_holds_on_to_it() {
     let world = World::start().await;
     let named = || vec![variable("AWS Account", ACCOUNT, Some("shop-staging"), &["staging"])];
     let refused = apply(&world, shop("echo", named())).await.expect_err("no such account");
-    assert!(refused.message().contains("\"AWS Account\" names the account \"shop-staging\""), "{}", refused.message());
+    for part in ["\"AWS Account\" names the account \"shop-staging\"", "`longshore account create`"] {
+        assert!(refused.message().contains(part), "{}", refused.message());
+    }
     let account = CreateAccountRequest {
         name: "shop-staging".into(),
         access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),

@@ -25,10 +25,25 @@ fn a_step_gets_a_session_and_the_key_itself_only_where_its_account_says_so() -> 
     let (first, second) = (world.folder().join("first"), world.folder().join("second"));
     let reads = |variable: &str| format!("echo \"it has $(get_octopusvariable {variable}.SecretKey | wc -m) letters\"");
     let steps = [
-        step("Of a session", &[&by_account("Session")], "bash", &format!("python3 - <<'EOF'\n{WHO}EOF\n{}", wait_for(&first))),
-        step("That reads", &[&by_account("Session")], "bash", &format!("{}\necho reading\n{}", reads("Session"), wait_for(&second))),
+        step(
+            "Of a session",
+            &[&by_account("Session")],
+            "bash",
+            &format!("python3 - <<'EOF'\n{WHO}EOF\n{}", wait_for(&first)),
+        ),
+        step(
+            "That reads",
+            &[&by_account("Session")],
+            "bash",
+            &format!("{}\necho reading\n{}", reads("Session"), wait_for(&second)),
+        ),
         step("Of the key", &[&by_account("Raw")], "python", WHO),
-        step("That may not read", &[&by_account("Withheld")], "bash", &format!("python3 - <<'EOF'\n{WHO}EOF\n{}", reads("Withheld"))),
+        step(
+            "That may not read",
+            &[&by_account("Withheld")],
+            "bash",
+            &format!("python3 - <<'EOF'\n{WHO}EOF\n{}", reads("Withheld")),
+        ),
     ];
     let id = begun(&world, "delivering", &variables.join("\n"), &steps)?;
     until("the first step to say who it is", SOON, || {
@@ -75,7 +90,8 @@ fn a_running_step_keeps_its_session_while_the_account_gets_another_key() -> Resu
     let steps = [("Before", &first), ("After", &second)]
         .map(|(name, file)| step(name, &[&by_account("AWS Account")], "bash", &waits_and_asks(file)));
     let id = begun(&world, "rotating", &variables, &steps)?;
-    let has_begun = |name: &str| until("a step to begin", SOON, || Ok(world.log(&id, name)?.contains("begun").then_some(())));
+    let has_begun =
+        |name: &str| until("a step to begin", SOON, || Ok(world.log(&id, name)?.contains("begun").then_some(())));
     has_begun("Before")?;
     let new = world.aws().create_access_key("shop")?;
     let update = ["account", "update", "shop", "--access-key-id", &new.id, "--secret-key-stdin"];
@@ -115,11 +131,11 @@ fn a_role_is_had_with_the_external_id_that_was_made_for_the_account_and_not_with
     let external_id = made["external_id"].as_str().context("an external id")?;
     assert!(external_id.len() >= 32, "nobody guesses it: {external_id}");
 
-    let variables = [("AWS Account", "shop-role"), ("Closed", "shop-closed")].map(|(name, it)| account_variable(name, it));
+    let variables =
+        [("AWS Account", "shop-role"), ("Closed", "shop-closed")].map(|(name, it)| account_variable(name, it));
     let touches = format!("import pathlib; pathlib.Path('{}').touch()\n{WHO}", ran.display());
-    let steps = [("Who", "AWS Account"), ("Else", "Closed")].map(|(name, variable)| {
-        step(name, &["condition: always", &by_account(variable)], "python", &touches)
-    });
+    let steps = [("Who", "AWS Account"), ("Else", "Closed")]
+        .map(|(name, variable)| step(name, &["condition: always", &by_account(variable)], "python", &touches));
     let wrong = Deployed::to_its_end(&world, "web-shop", &variables.join("\n"), &steps)?;
     for (name, role, account) in [("Who", &deployer, "shop-role"), ("Else", &closed, "shop-closed")] {
         let said = format!("{}{}", wrong.step(name), wrong.log(name)?);
@@ -145,7 +161,8 @@ fn a_role_is_had_with_the_external_id_that_was_made_for_the_account_and_not_with
 
 /// Saves a key as an account; answers the account.
 fn save(world: &World, name: &str, key: &AccessKey, flags: &[&str]) -> Result<Value> {
-    let create = ["account", "create", name, "aws", "--access-key-id", &key.id, "--secret-key-stdin", "--output", "json"];
+    let create =
+        ["account", "create", name, "aws", "--access-key-id", &key.id, "--secret-key-stdin", "--output", "json"];
     let shown = world.cli().ok_with_input(&[&create[..], flags].concat(), &key.secret)?;
     serde_json::from_str(&shown).with_context(|| format!("no JSON: {shown}"))
 }

@@ -20,24 +20,26 @@ fn a_role_is_reached_over_every_way_that_leads_to_it() -> Result<()> {
     account(&world, &["on-another", "aws-role", "--role-arn", &deployer, "--base-account", "on-worker"])?;
     account(&world, &["on-key", "aws-role", "--role-arn", &deployer, "--base-account", "shop"])?;
 
-    let mut variables: Vec<_> = [("Worker", "on-worker"), ("Another", "on-another"), ("Key", "on-key"), ("Shop", "shop")]
-        .map(|(name, account)| account_variable(name, account))
-        .into();
+    let mut variables: Vec<_> =
+        [("Worker", "on-worker"), ("Another", "on-another"), ("Key", "on-key"), ("Shop", "shop")]
+            .map(|(name, account)| account_variable(name, account))
+            .into();
     variables.push("  - { name: Deployer, value: deployer }".into());
     variables.push(format!("  - {{ name: Hub, value: \"{hub}\" }}\n  - {{ name: Hub Id, value: {hub_id} }}"));
     let to_hub = "{ arn: \"#{Hub}\", external_id: \"#{Hub Id}\" }";
     let to_deployer = "{ arn: \"arn:aws:iam::123456789012:role/#{Deployer}\" }";
-    let assumes = |identity: &str, roles: &str| format!("aws: {{ {identity}, region: eu-west-1, assume_role: {roles} }}");
+    let assumes =
+        |identity: &str, roles: &str| format!("aws: {{ {identity}, region: eu-west-1, assume_role: {roles} }}");
     let ways = [
         ("Role", by_account("Worker"), "hub", "account on-worker on worker-role (imds) > role hub"),
-        ("Chain", by_account("Another"), "deployer", "account on-another on worker-role (imds) > role hub > role deployer"),
-        ("Key", by_account("Key"), "deployer", "account on-key"),
         (
-            "Hop",
-            assumes("identity: account, account: Shop", to_deployer),
+            "Chain",
+            by_account("Another"),
             "deployer",
-            "account shop > role deployer",
+            "account on-another on worker-role (imds) > role hub > role deployer",
         ),
+        ("Key", by_account("Key"), "deployer", "account on-key"),
+        ("Hop", assumes("identity: account, account: Shop", to_deployer), "deployer", "account shop > role deployer"),
         ("Own", assumes("identity: worker-role", to_hub), "hub", "worker-role (imds) > role hub"),
         (
             "Hops",
@@ -65,7 +67,9 @@ fn a_role_is_reached_over_every_way_that_leads_to_it() -> Result<()> {
     // The role may do everything; the session policy leaves it one thing.
     let policy = r#"'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}'"#;
     let narrowed = assumes("identity: account, account: Shop", &format!("{{ arn: \"{deployer}\", policy: {policy} }}"));
-    let lists = format!("{WHO}\ntry:\n    session.create_client('iam').list_users()\n    print('it lists users')\nexcept Exception as refusal:\n    print('refused:', refusal)\n");
+    let lists = format!(
+        "{WHO}\ntry:\n    session.create_client('iam').list_users()\n    print('it lists users')\nexcept Exception as refusal:\n    print('refused:', refusal)\n"
+    );
     for (name, aws) in [("Wide", ways[3].1.as_str()), ("Narrow", &narrowed)] {
         steps.push(step(name, &["start: with-previous", aws], "python", &lists));
     }
