@@ -96,7 +96,7 @@ impl Coordinator {
     }
 
     /// Why no worker of the pool will do: each has said that its own role is another one than the step expects. One that is
-    /// away, or has not asked AWS yet, may still be the right one.
+    /// away, has not asked AWS yet, or could not, may still be the right one.
     fn hopeless(&self, pool: &str, id: DeploymentId, step: usize) -> Option<String> {
         let prepared = self.prepared(id, step).filter(|prepared| prepared.expect != Expectation::default())?;
         let members: Vec<&Worker> = self
@@ -109,9 +109,13 @@ impl Coordinator {
             .collect();
         let contradictions: Option<Vec<_>> = members
             .iter()
-            .map(|worker| worker.report.contradiction(&prepared.expect).map(|found| (worker.name.as_str(), found)))
+            .map(|worker| {
+                let is_sure = worker.session.is_some() && worker.report.is_somebody();
+                let found = worker.report.contradiction(&prepared.expect).filter(|_| is_sure)?;
+                Some((worker.name.as_str(), found))
+            })
             .collect();
-        let contradictions = contradictions.filter(|_| members.iter().any(|worker| worker.session.is_some()))?;
+        let contradictions = contradictions?;
         let (_, first) = contradictions.first()?;
         let have: Vec<String> =
             contradictions.iter().take(SHOWN).map(|(name, found)| format!("worker {name} {found}")).collect();
@@ -134,7 +138,7 @@ impl Coordinator {
             .filter(|id| prepared.only_worker.is_none_or(|only| only == **id))
             .filter_map(|id| self.workers.get(id).map(|worker| (*id, worker)))
             .filter(|(_, worker)| worker.carries(&prepared.requires))
-            .filter(|(_, worker)| worker.report.contradiction(&prepared.expect).is_none())
+            .filter(|(_, worker)| worker.report.meets(&prepared.expect))
             .max_by_key(|(_, worker)| worker.free_slots())
             .map(|(id, _)| id)
     }

@@ -72,8 +72,21 @@ impl Report {
         }
     }
 
-    /// What in an expectation this contradicts. A worker that has not asked AWS yet contradicts nothing: it will look before
-    /// it starts anything.
+    /// Whether the worker has said that it is what is expected. One that has not asked AWS yet is not asked to try: what it
+    /// would refuse fails a step that another worker could run.
+    #[must_use]
+    pub fn meets(&self, expect: &Expectation) -> bool {
+        *expect == Expectation::default() || (self.aws.is_some() && self.contradiction(expect).is_none())
+    }
+
+    /// Whether the worker said who its own role is. One without an identity has no role, or could not ask AWS just now:
+    /// both may pass.
+    #[must_use]
+    pub fn is_somebody(&self) -> bool {
+        self.aws.as_ref().is_some_and(|aws| !aws.account.is_empty())
+    }
+
+    /// What in an expectation this contradicts. A worker that has not asked AWS yet contradicts nothing.
     #[must_use]
     pub fn contradiction<'a>(&'a self, expect: &'a Expectation) -> Option<Contradiction<'a>> {
         let aws = self.aws.as_ref()?;
@@ -86,6 +99,16 @@ impl Report {
             .into_iter()
             .find(|(_, expected, found)| !expected.is_empty() && expected != found)
             .map(|(what, expected, found)| Contradiction { what, expected, found })
+    }
+}
+
+impl fmt::Display for Expectation {
+    /// `the AWS account 123456789012 and the role deployer`, for the middle of a sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs = [("AWS account", &self.account), ("role", &self.role), ("region", &self.region)];
+        let filled = pairs.iter().filter(|(_, value)| !value.is_empty());
+        let parts: Vec<String> = filled.map(|(what, value)| format!("the {what} {value}")).collect();
+        f.write_str(&parts.join(" and "))
     }
 }
 
@@ -134,7 +157,11 @@ mod tests {
         assert_eq!((found.expected(), found.to_string()), ("the role other".into(), "has the role shop".into()));
         assert_eq!(Report::default().contradiction(&expect), None);
         assert_eq!(report.contradiction(&Expectation::default()), None);
+        assert!(!report.meets(&expect) && report.meets(&Expectation { role: "shop".into(), ..expect.clone() }));
+        assert!(!Report::default().meets(&expect) && Report::default().meets(&Expectation::default()));
+        assert_eq!(expect.to_string(), "the AWS account 123456789012 and the role other");
         let nobody = Report { aws: Some(AwsReport::default()), isolated: None };
+        assert!(report.is_somebody() && !nobody.is_somebody() && !Report::default().is_somebody());
         assert_eq!(nobody.contradiction(&expect).expect("no account").to_string(), "has no AWS account");
     }
 }

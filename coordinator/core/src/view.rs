@@ -145,6 +145,11 @@ impl Coordinator {
                 format!("{} of pool \"{pool}\" {} not connected.", names(&willing), are(&willing)),
             );
         }
+        let right: Vec<&Worker> = connected.iter().copied().filter(|w| w.report.meets(&prepared.expect)).collect();
+        if right.is_empty() {
+            return nobody_expected(pool, prepared, &connected);
+        }
+        let connected = right;
         if connected.iter().all(|w| w.disk_low) {
             return reason(
                 "DISK_LOW",
@@ -187,6 +192,21 @@ fn no_fitting(pool: &str, prepared: &Prepared, members: &[(&WorkerId, &Worker)])
     let said: Vec<String> = members.iter().take(5).map(|(_, worker)| said(worker)).collect();
     let code = if label == ISOLATED { Reason::IsolationRequired.code() } else { "IDENTITY_MISSING" };
     reason(code, format!("No worker of pool \"{pool}\" reports {label}={value}: {}.", said.join(", ")))
+}
+
+/// No worker that is there says that its own role is the one that the step expects.
+fn nobody_expected(pool: &str, prepared: &Prepared, connected: &[&Worker]) -> QueueReason {
+    let said = |worker: &&Worker| match worker.report.contradiction(&prepared.expect) {
+        Some(found) => format!("worker {} {found}", worker.name),
+        None => format!("worker {} has not said yet", worker.name),
+    };
+    let said: Vec<String> = connected.iter().take(5).map(said).collect();
+    let sentence = format!(
+        "The step expects {} of its worker's own role, and no worker of pool \"{pool}\" that is there has it: {}.",
+        prepared.expect,
+        said.join(", ")
+    );
+    reason("IDENTITY_MISSING", sentence)
 }
 
 fn reason(code: &'static str, sentence: impl Into<String>) -> QueueReason {

@@ -455,7 +455,55 @@ fn a_step_that_expects_a_role_waits_while_a_worker_that_may_have_it_is_away() {
     world.submit(D1, "shop", vec![step("one")]);
     assert!(world.offers().is_empty() && world.settled(D1).is_empty());
     world.hello(W2, 1, BTreeMap::new());
-    assert_eq!(world.one_offer().worker, W2, "it asks AWS itself before it starts");
+    world.say(W2, of_role("deployer"));
+    assert_eq!(world.one_offer().worker, W2);
+}
+
+#[test]
+fn a_step_that_expects_a_role_is_not_offered_to_a_worker_that_came_back_and_has_not_said_who_it_is() {
+    let mut world = World::with_workers(&[(W1, 1), (W2, 1)]);
+    expect_role(&mut world, "deployer");
+    world.say(W1, of_role("builder"));
+    world.say(W2, of_role("deployer"));
+    let epoch = world.epoch(W2);
+    world.tell(Input::SessionClosed { worker: W2, epoch });
+    world.submit(D1, "shop", vec![step("one")]);
+    assert!(world.settled(D1).is_empty(), "the right one is only away, whatever it said last");
+    world.hello(W1, 1, BTreeMap::new());
+    assert!(world.offers().is_empty(), "it would refuse, and the step would fail");
+    let why = world.core.queue_reason(D1, 0).expect("it waits");
+    assert_eq!(why.code, "IDENTITY_MISSING");
+    assert!(why.sentence.contains("the role deployer") && why.sentence.contains("worker-1 has not said"), "{why:?}");
+    world.hello(W2, 1, BTreeMap::new());
+    world.say(W2, of_role("deployer"));
+    assert_eq!(world.one_offer().worker, W2);
+}
+
+#[test]
+fn a_worker_that_said_another_role_before_it_went_away_fails_no_step() {
+    let mut world = World::with_workers(&[(W1, 1), (W2, 1)]);
+    expect_role(&mut world, "deployer");
+    world.say(W1, of_role("builder"));
+    world.say(W2, of_role("tester"));
+    let epoch = world.epoch(W2);
+    world.tell(Input::SessionClosed { worker: W2, epoch });
+    world.submit(D1, "shop", vec![step("one")]);
+    assert!(world.offers().is_empty() && world.settled(D1).is_empty(), "it may come back with another role");
+}
+
+#[test]
+fn a_worker_that_cannot_ask_aws_just_now_fails_no_step_that_expects_a_role() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    expect_role(&mut world, "deployer");
+    let unknown =
+        Report { aws: Some(AwsReport { region: "eu-west-1".into(), ..AwsReport::default() }), isolated: None };
+    world.say(W1, Said::Heartbeat { disk_low: false, report: unknown });
+    world.submit(D1, "shop", vec![step("one")]);
+    assert!(world.offers().is_empty() && world.settled(D1).is_empty());
+    let why = world.core.queue_reason(D1, 0).expect("it waits");
+    assert!(why.sentence.contains("worker-1 has no role"), "{why:?}");
+    world.say(W1, of_role("deployer"));
+    assert_eq!(world.one_offer().worker, W1);
 }
 
 fn expect_role(world: &mut World, role: &str) {
