@@ -21,7 +21,7 @@ fn what_stands_between_a_step_and_aws_has_a_name_and_nothing_was_started() -> Re
     let clock = Trouble::Clock { minutes_ahead: 30 };
     // Each session is a new key, of which the worker asks anew who it is.
     for (action, host) in [("GetSessionToken", "the coordinator's host"), ("GetCallerIdentity", "the worker's host")] {
-        let clocks = [host, "AWS's clock says", "minutes behind"];
+        let clocks = [host, "AWS's clock says", "behind. Set the clock of"];
         for (trouble, code, parts) in [
             (page(200), "AWS_UNAVAILABLE", &[url.as_str(), action][..]),
             (page(500), "AWS_UNAVAILABLE", &[&url, "status 500", action]),

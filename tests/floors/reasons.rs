@@ -12,13 +12,14 @@ use tests::parts::project;
 /// Where codes are given to outcomes, refusals and waiting steps.
 const SOURCES: [&str; 5] = ["worker/src", "worker/core/src", "coordinator/src", "coordinator/core/src", "shared/src"];
 /// What stands before a code.
-const GIVEN_TO: [&str; 7] = [
+const GIVEN_TO: [&str; 8] = [
     "refusal(",
     "refused(",
     "NotStarted::new(",
     "reason(",
     "reason:",
     "Some((",
+    "step, end,",
     "Reason::IsolationRequired.code() } else {",
 ];
 /// What stands before a code beside the kind of an end.
