@@ -12,10 +12,11 @@ use tests::parts::project;
 /// Where codes are given to outcomes, refusals and waiting steps.
 const SOURCES: [&str; 5] = ["worker/src", "worker/core/src", "coordinator/src", "coordinator/core/src", "shared/src"];
 /// What stands before a code.
-const GIVEN_TO: [&str; 8] = [
+const GIVEN_TO: [&str; 9] = [
     "refusal(",
     "refused(",
     "NotStarted::new(",
+    "Self::new(",
     "reason(",
     "reason:",
     "Some((",
@@ -37,7 +38,7 @@ fn every_code_that_is_given_is_explained() {
             }
         }
     }
-    for known in ["WORKER_DISK", "NOT_EXECUTABLE", "EXIT_CODE", "TIMED_OUT", "DECIDED", "BUSY", "IDENTITY_MISSING"] {
+    for known in ["WORKER_DISK", "NOT_PREPARED", "EXIT_CODE", "TIMED_OUT", "DECIDED", "BUSY", "IDENTITY_MISSING"] {
         assert!(given.contains_key(known), "{known} was not found: the check looks in the wrong place: {given:?}");
     }
     for (code, file) in given {
