@@ -52,12 +52,14 @@ fn a_step_is_who_it_was_declared_to_be_or_does_not_begin() -> Result<()> {
     let world = World::start()?;
     world.account("shop", &world.deployer("shop")?)?;
     let somebody = world.deployer("somebody")?;
-    let trusted = [&trust::user("shop"), &trust::role("role-clean"), &trust::role("role-dirty")].map(String::as_str);
+    let trusted = [trust::user("shop"), trust::role("role-clean"), trust::role("role-dirty")];
+    let trusted = trusted.each_ref().map(String::as_str);
     world.aws().create_role("on-top", &trust::callers(&trusted, None), EVERYTHING)?;
     let _hosts = hosts(&world, &somebody)?;
     fs::create_dir(world.folder().join("marks"))?;
 
-    let seen = [begun_together(&world, true)?, begun_together(&world, false)?, refused_at_the_door(&world)?].concat();
+    let ends = [begun_together(&world, true)?, begun_together(&world, false)?, refused_at_the_door(&world)?];
+    let seen: Vec<_> = ends.into_iter().flatten().collect();
     ensure!(seen.len() == 48 && ways().all(|way| seen.iter().filter(|(it, _)| it.name() == way.name()).count() == 1));
     let mut table = String::new();
     let mut wrong = 0;
