@@ -174,7 +174,7 @@ fn refused_at_the_door(world: &World) -> Result<Vec<(Way, End)>> {
         let end = if applied.code == 0 {
             let deployed = world.cli().run(&["deploy", "refused", "--environment", "test"])?;
             ensure!(deployed.code == 1, "{}: {deployed}", way.name());
-            let is_unresolved = deployed.stderr.contains("account variable \"AWS Account\" has no value");
+            let is_unresolved = deployed.stderr.contains("needs account variable \"AWS Account\", which has no value");
             End::Refused(if is_unresolved { "ACCOUNT_UNRESOLVED" } else { "another code" })
         } else {
             let is_nobody = applied.code == 2 && applied.stderr.contains("without credentials");

@@ -161,7 +161,7 @@ fn a_deployment_whose_account_cannot_be_told_is_not_made() -> Result<()> {
         (
             "an account of another environment",
             "type: aws-account, value: shop, environments: [staging]",
-            &["\"AWS Account\"", "production", "give it one"],
+            &["\"AWS Account\"", "production", "give it one there"],
         ),
         ("no account variable at all", "value: shop", &["\"AWS Account\"", "type: aws-account"]),
     ] {

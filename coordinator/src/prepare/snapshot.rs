@@ -54,8 +54,8 @@ impl Snapshot {
     /// A value scoped to the environment wins over the unscoped one, and what was asked for with the deployment over both.
     ///
     /// # Errors
-    /// [`Reason::VariableUnset`] naming every variable that has no value and every account variable that a step of this
-    /// environment needs; [`Reason::InvalidArgument`] for a prompted variable that is unknown, or is no text;
+    /// [`Reason::VariableUnset`] naming every variable that has no value; [`Reason::AccountUnresolved`] naming every account
+    /// variable that a step of this environment needs and that names no account; [`Reason::InvalidArgument`] for a prompted variable that is unknown, or is no text;
     /// [`Reason::VariableCycle`] with the chain.
     pub(crate) fn resolve(
         target: Target<'_>,
@@ -125,9 +125,7 @@ impl Snapshot {
             .iter()
             .filter(|step| here(&step.environments))
             .filter_map(|step| match &step.aws.identity {
-                Identity::Account(name) if !self.names_account(variable_name(name)) => {
-                    Some(format!("step \"{}\" needs account variable \"{}\"", step.name, variable_name(name)))
-                }
+                Identity::Account(name) => self.account_fault(&step.name, variable_name(name), target.environment),
                 _ => None,
             })
             .collect();
@@ -135,21 +133,25 @@ impl Snapshot {
             return Ok(());
         }
         Err(Fault::new(
-            Reason::VariableUnset,
+            Reason::AccountUnresolved,
             format!(
-                "Project \"{}\" cannot be deployed to environment \"{environment}\": {}, which has no value in environment \
-                 \"{environment}\". Give it one for this environment in the project file; a step never falls back to its worker's \
-                 role.",
+                "Project \"{}\" cannot be deployed to environment \"{}\": {}. A step never falls back to its worker's role.",
                 target.project,
-                faults.join(", "),
-                environment = target.environment,
+                target.environment,
+                faults.join("; "),
             ),
         ))
     }
 
-    fn names_account(&self, variable: &str) -> bool {
-        self.find(variable)
-            .is_some_and(|found| found.kind == VariableKind::AwsAccount && !found.value.trim().is_empty())
+    fn account_fault(&self, step: &str, variable: &str, environment: &str) -> Option<String> {
+        let fault = match self.find(variable) {
+            Some(found) if found.kind != VariableKind::AwsAccount => {
+                "which is no account variable: declare it with `type: aws-account`".to_owned()
+            }
+            Some(found) if !found.value.trim().is_empty() => return None,
+            _ => format!("which has no value in environment \"{environment}\": give it one there in the project file"),
+        };
+        Some(format!("step \"{step}\" needs account variable \"{variable}\", {fault}"))
     }
 
     fn check_circles(&self) -> Result<(), Fault> {

@@ -53,9 +53,10 @@ fn a_step_gets_a_session_and_the_key_itself_only_where_its_account_says_so() -> 
     let held = |folders: &[&Path]| canary::files_that_hold(&[&key.secret], folders);
     assert_eq!(held(&at_worker), Vec::<std::path::PathBuf>::new(), "the key never came to the worker");
     fs::write(&first, "")?;
-    until("the second step to have read", SOON, || {
-        Ok(world.deployment(&id)?["steps"][1]["attempts"][0]["state"].eq("running").then_some(()))
+    until("the second step to be there", SOON, || {
+        Ok((world.deployment(&id)?["steps"][1]["attempts"][0]["state"] == "running").then_some(()))
     })?;
+    until("it to have read", SOON, || Ok(world.log(&id, "That reads")?.contains("reading").then_some(())))?;
     assert!(!held(&at_worker[1..]).is_empty(), "it is in memory now, for the script that reads it");
     assert_eq!(held(&at_worker[..1]), Vec::<std::path::PathBuf>::new(), "and never on disk");
     fs::write(&second, "")?;

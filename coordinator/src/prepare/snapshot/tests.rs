@@ -130,10 +130,14 @@ fn an_account_that_a_step_needs_and_the_environment_lacks_stops_the_deployment_b
         || vec![declared("AWS Account", VariableKind::AwsAccount, &["production"], Some("shop-production"))];
     let process = step_with_account("AWS Account", &[]);
     let fault = refused(resolve_for("staging", &process, only_production(), &[]));
-    assert_eq!(fault.reason, Reason::VariableUnset);
-    for part in ["\"Who am I\"", "\"AWS Account\"", "\"staging\"", "never falls back"] {
+    assert_eq!(fault.reason, Reason::AccountUnresolved);
+    for part in ["\"Who am I\"", "\"AWS Account\"", "\"staging\"", "give it one there", "never falls back"] {
         assert!(fault.sentence.contains(part), "{part} is not in: {fault}");
     }
+    let no_account = vec![text("AWS Account", &[], "shop-staging")];
+    let fault = refused(resolve_for("staging", &process, no_account, &[]));
+    assert_eq!(fault.reason, Reason::AccountUnresolved);
+    assert!(fault.sentence.contains("`type: aws-account`"), "it has a value, of another kind: {fault}");
     assert!(resolve_for("production", &process, only_production(), &[]).is_ok());
     let elsewhere = step_with_account("AWS Account", &["production"]);
     assert!(resolve_for("staging", &elsewhere, only_production(), &[]).is_ok(), "the step is not for this environment");
