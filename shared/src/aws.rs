@@ -54,6 +54,14 @@ impl Partition {
     }
 }
 
+/// Whether a text may be a region: 64 letters, digits and `-` at most, since it becomes a part of host names and nothing in it may
+/// make another host of them.
+#[must_use]
+pub fn is_region(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
 /// A role as IAM names it, e.g. `arn:aws:iam::123456789012:role/teams/shop/deployer`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RoleArn {

@@ -139,8 +139,8 @@ async fn aws_needs(
     }
     let region = host.aws.region(aws).await?;
     let source = match aws.source() {
-        aws_spec::Source::WorkerRole if !aws.assumes_roles => CredentialSource::worker_role(host),
-        aws_spec::Source::WorkerRole | aws_spec::Source::Account => {
+        aws_spec::Source::WorkerRole => CredentialSource::worker_role(host),
+        aws_spec::Source::RoleOnWorkerRole | aws_spec::Source::Account => {
             CredentialSource::granted(host, access, execution, &region)
         }
         aws_spec::Source::Unspecified => {

@@ -8,7 +8,7 @@ use coordinator_core::{
 };
 use proto::worker::{AwsSpec, aws_spec::Source};
 use shared::{
-    aws::{Partition, RoleArn},
+    aws::{Partition, RoleArn, is_region},
     plan::{
         Action, AssumeRole, Aws, Identity, VariableKind, check_external_id, check_session_name, check_session_policy,
     },
@@ -48,6 +48,8 @@ pub(super) fn resolve(ready: &Ready) -> Result<Option<Resolved>, Refusal> {
     let aws = &ready.step().aws;
     let (source, account) = match &aws.identity {
         Identity::None => return Ok(None),
+        // A worker that knows nothing of roles on top must not take it for its own role alone.
+        Identity::WorkerRole if !aws.assume.is_empty() => (Source::RoleOnWorkerRole, None),
         Identity::WorkerRole => (Source::WorkerRole, None),
         Identity::Account(variable) => (Source::Account, Some(by_variable(ready, variable_name(variable))?)),
         Identity::NamedAccount(name) => (Source::Account, Some(by_name(ready, name.trim())?)),
@@ -81,7 +83,6 @@ impl Resolved {
             expect_account: self.expect.account.clone(),
             expect_role: self.expect.role.clone(),
             expect_region: self.expect.region.clone(),
-            assumes_roles: !self.assume.is_empty(),
             require_isolation: self.require_isolation,
         }
     }
@@ -115,8 +116,12 @@ pub(super) fn demands(aws: &Aws) -> BTreeMap<String, String> {
 
 fn region(ready: &Ready, recipe: &Recipe) -> Result<String, Refusal> {
     let named = ready.texts().public("region", &ready.step().aws.region)?;
-    if !named.is_empty() {
+    if is_region(&named) {
         return Ok(named);
+    }
+    if !named.is_empty() {
+        let fault = format!("its region is \"{named}\", which is not an AWS region, such as eu-west-1.");
+        return Err(ready.texts().refuse(Reason::InvalidArgument, &fault));
     }
     // Who somebody is, is the same in every region of a partition: to ask, none needs to be configured.
     if recipe.region.is_empty() && ready.step().action == Action::CheckIdentity {

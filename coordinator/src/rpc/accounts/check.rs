@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto::deployment::{CreateAccountRequest, UpdateAccountRequest};
 use shared::{
-    aws::{Partition, RoleArn},
+    aws::{Partition, RoleArn, is_region},
     limits,
     plan::{check_external_id, check_session_duration},
     reason::{Fault, Reason},
@@ -217,9 +217,7 @@ fn valid_secret(secret: &str) -> Result<(), Fault> {
 }
 
 fn valid_region(region: &str) -> Result<(), Fault> {
-    let is_shaped = region.len() <= 64
-        && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if is_shaped {
+    if region.is_empty() || is_region(region) {
         return Ok(());
     }
     Err(Fault::new(
