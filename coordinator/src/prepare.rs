@@ -87,7 +87,30 @@ impl Preparer {
         execution: ExecutionId,
         number: u32,
     ) -> Result<wire::StepSpec, Refusal> {
-        let mut spec = self.ready(deployment, step).await?.spec(&self.files).await?;
+        let ready = self.ready(deployment, step).await?;
+        self.rendered(&ready, execution, number).await
+    }
+
+    /// The same for the worker of that name, with what must be written down before it is sent.
+    ///
+    /// # Errors
+    /// As [`Preparer::prepare`].
+    pub async fn handed_out(
+        &self,
+        deployment: DeploymentId,
+        step: usize,
+        execution: ExecutionId,
+        number: u32,
+        worker: String,
+    ) -> Result<HandedOut, Refusal> {
+        let ready = self.ready(deployment, step).await?;
+        let spec = self.rendered(&ready, execution, number).await?;
+        let keys = ready.around.keys_in(&spec);
+        Ok(HandedOut { spec, keys, purpose: ready.purpose(number, worker) })
+    }
+
+    async fn rendered(&self, ready: &Ready, execution: ExecutionId, number: u32) -> Result<wire::StepSpec, Refusal> {
+        let mut spec = ready.spec(&self.files).await?;
         tracing::debug!(%execution, number, "rendered a step");
         spec.execution_id = execution.to_string();
         spec.output_key = self.seal.output_key(execution).to_vec();
@@ -157,6 +180,16 @@ impl Preparer {
     fn live(&self) -> MutexGuard<'_, HashMap<DeploymentId, Arc<Plan>>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What an attempt's worker is sent.
+pub struct HandedOut {
+    /// What to run.
+    pub spec: wire::StepSpec,
+    /// Accounts whose secret key is in it.
+    pub keys: Vec<String>,
+    /// What they are for.
+    pub purpose: Purpose,
 }
 
 /// A step and all that its texts may name.

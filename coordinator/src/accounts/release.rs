@@ -1,7 +1,12 @@
 //! Hands credentials to an attempt that is open on the worker that asks, and writes down that it did.
 
 use proto::worker::{CredentialGrant, credential_grant::Base as WireBase};
-use shared::{aws::RoleArn, id::ExecutionId, reason::Fault};
+use rusqlite::Connection;
+use shared::{
+    aws::RoleArn,
+    id::ExecutionId,
+    reason::{Fault, Reason},
+};
 
 use super::{
     minter::{Minted, Minter},
@@ -54,6 +59,26 @@ impl Release {
         minted.map(|minted| minted.grant)
     }
 
+    /// Writes down that the step's own texts carry the access keys of these accounts; before they are sent.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn note_keys(&self, execution: ExecutionId, purpose: &Purpose, accounts: &[String]) -> Result<(), Fault> {
+        let entry = |account: &String| {
+            let detail =
+                format!("To {}: the access key itself, which the step reads by name.", attempt(execution, purpose));
+            released(purpose, account.clone(), None, detail)
+        };
+        let entries: Vec<Entry> = accounts.iter().map(entry).collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let note = move |connection: &Connection| {
+            entries.iter().try_for_each(|entry| audit::record(connection, clock::now(), entry))
+        };
+        self.store.write(note).await
+    }
+
     async fn mint(&self, wanted: &Wanted) -> Result<Minted, Fault> {
         let recipe = match wanted.account.clone() {
             None => Recipe::worker_role(),
@@ -93,20 +118,28 @@ fn role_name(arn: &str) -> String {
 }
 
 fn entry(execution: ExecutionId, wanted: &Wanted, minted: Result<&Minted, &Fault>) -> Entry {
-    let Purpose { deployment, step, attempt, worker, started_by, .. } = &wanted.purpose;
-    let of = format!("attempt {attempt} of step \"{step}\" of deployment {deployment}, started by {started_by}");
+    let of = attempt(execution, &wanted.purpose);
     let (refusal, detail) = match minted {
-        Ok(minted) => (None, format!("To {of} ({execution}): {}.", what(minted))),
-        Err(fault) => (Some(fault.reason), format!("Not to {of} ({execution}): {fault}")),
+        Ok(minted) => (None, format!("To {of}: {}.", what(minted))),
+        Err(fault) => (Some(fault.reason), format!("Not to {of}: {fault}")),
     };
+    released(&wanted.purpose, wanted.account.clone().unwrap_or_else(|| "worker-role".into()), refusal, detail)
+}
+
+fn released(purpose: &Purpose, target: String, refusal: Option<Reason>, detail: String) -> Entry {
     Entry {
-        actor: format!("worker {worker}"),
+        actor: format!("worker {}", purpose.worker),
         address: String::new(),
         action: "credentials.release",
-        target: wanted.account.clone().unwrap_or_else(|| "worker-role".into()),
+        target,
         refusal,
         detail,
     }
+}
+
+fn attempt(execution: ExecutionId, purpose: &Purpose) -> String {
+    let Purpose { deployment, step, attempt, started_by, .. } = purpose;
+    format!("attempt {attempt} of step \"{step}\" of deployment {deployment}, started by {started_by} ({execution})")
 }
 
 fn what(minted: &Minted) -> String {

@@ -1,6 +1,6 @@
 //! SessionService: what workers call. Decodes, hands to the driver or to the log, encodes; decides nothing.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Instant};
 
 use coordinator_core::input::Refusal;
 use futures_util::{Stream, StreamExt};
@@ -23,8 +23,18 @@ use tonic::{Request, Response, Status, Streaming};
 
 use self::control::Control;
 use crate::{
-    accounts::Release, authorization::Caller, drain::Drain, driver::Driver, enrolment::Enrolment, files::Files,
-    log_store::LogStore, prepare::Preparer, presence::Presence, registry, store::Store,
+    accounts::Release,
+    authorization::Caller,
+    drain::Drain,
+    driver::Driver,
+    enrolment::Enrolment,
+    files::Files,
+    log_store::LogStore,
+    prepare::{HandedOut, Preparer},
+    presence::Presence,
+    rate::RateLimit,
+    registry,
+    store::Store,
 };
 
 mod control;
@@ -35,6 +45,9 @@ const ACKS: usize = 16;
 
 /// 4 chunks of 256 KiB wait for a worker that reads slowly.
 const CHUNKS: usize = 4;
+
+/// 60 questions a minute for one attempt: a worker that is sound asks a few times an hour.
+pub const ASKED_A_MINUTE: u32 = 60;
 
 /// What the service is made of.
 #[derive(Clone)]
@@ -55,6 +68,8 @@ pub struct Session {
     pub enrolment: Arc<Enrolment>,
     /// Hands out credentials.
     pub release: Release,
+    /// How often it was asked what an attempt needs.
+    pub asked: Arc<RateLimit<ExecutionId>>,
     /// Uploaded files.
     pub files: Files,
     /// Of the store, told in the Welcome.
@@ -102,8 +117,8 @@ impl SessionService for Session {
         let worker = worker_of(&request)?;
         let execution = execution(&request.get_ref().execution_id)?;
         let open = self.open_attempt(worker, execution).await?;
-        let spec = self.preparer.spec(open.deployment, open.step, execution, open.number).await;
-        spec.map(Response::new).map_err(|refusal| to_status(&Fault::new(Reason::StepRefused, refusal.detail)))
+        self.ensure_not_too_often(execution)?;
+        self.step(worker, execution, open).await.map(Response::new).map_err(|fault| to_status(&fault))
     }
 
     async fn fetch_credentials(
@@ -113,6 +128,7 @@ impl SessionService for Session {
         let worker = worker_of(&request)?;
         let execution = execution(&request.get_ref().execution_id)?;
         let open = self.open_attempt(worker, execution).await?;
+        self.ensure_not_too_often(execution)?;
         self.grant(worker, execution, open).await.map(Response::new).map_err(|fault| to_status(&fault))
     }
 
@@ -171,14 +187,40 @@ impl Session {
             })
     }
 
+    /// Each question costs calls to AWS and a line of the audit log; no worker needs many.
+    fn ensure_not_too_often(&self, execution: ExecutionId) -> Result<(), Status> {
+        if self.asked.allows(execution, Instant::now()) {
+            return Ok(());
+        }
+        let sentence = format!(
+            "The worker asked more than {ASKED_A_MINUTE} times a minute what attempt {execution} needs: it has to wait."
+        );
+        Err(to_status(&Fault::new(Reason::TooManyRequests, sentence)))
+    }
+
+    /// What an attempt runs, after it is in the audit log which access keys are in it.
+    async fn step(&self, worker: WorkerId, execution: ExecutionId, open: Open) -> Result<wire::StepSpec, Fault> {
+        let name = self.name_of(worker).await?;
+        let handed_out = self.preparer.handed_out(open.deployment, open.step, execution, open.number, name).await;
+        let HandedOut { spec, keys, purpose } =
+            handed_out.map_err(|refusal| Fault::new(Reason::StepRefused, refusal.detail))?;
+        self.release.note_keys(execution, &purpose, &keys).await?;
+        Ok(spec)
+    }
+
+    async fn name_of(&self, worker: WorkerId) -> Result<String, Fault> {
+        let row = self.store.read(move |connection| registry::worker::get(connection, &worker.to_string())).await?;
+        Ok(row.name)
+    }
+
     async fn grant(
         &self,
         worker: WorkerId,
         execution: ExecutionId,
         open: Open,
     ) -> Result<wire::CredentialGrant, Fault> {
-        let row = self.store.read(move |connection| registry::worker::get(connection, &worker.to_string())).await?;
-        let wanted = self.preparer.wanted(open.deployment, open.step, open.number, row.name).await;
+        let name = self.name_of(worker).await?;
+        let wanted = self.preparer.wanted(open.deployment, open.step, open.number, name).await;
         let refused = |refusal: Refusal| {
             Fault::new(Reason::named(&refusal.reason).unwrap_or(Reason::StepRefused), refusal.detail)
         };

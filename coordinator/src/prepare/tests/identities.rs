@@ -1,4 +1,9 @@
 use super::*;
+use crate::{
+    accounts::{Minter, Release},
+    audit,
+    issuer::Issuer,
+};
 
 fn source(spec: &StepSpec) -> Option<(aws_spec::Source, &str, &str)> {
     spec.aws.as_ref().map(|aws| (aws.source(), aws.account_name.as_str(), aws.region.as_str()))
@@ -99,6 +104,49 @@ async fn a_key_that_arrives_by_another_name_is_masked_all_the_same() {
     assert_eq!(spec.mask_values, [SECRET]);
 }
 
+/// Where STS is asked, and with what: a token of ours would be sent to whoever has that host.
+#[tokio::test]
+async fn a_region_that_would_make_another_host_of_aws_is_refused() {
+    let bench = Bench::new().await;
+    for region in ["evil.example/#", "eu-west-1.evil.example", "x@evil.example", "EU-WEST-1", "eu west 1"] {
+        let own = with_identity(bash("true"), Identity::Account("AWS Account".into()));
+        let step = Step { aws: Aws { region: "#{Region}".into(), ..own.aws.clone() }, ..own };
+        let refusal = bench.refusal_of(step, vec![aws_account(), text("Region", region)]).await;
+        assert_eq!(refusal.reason, "INVALID_ARGUMENT", "{region}");
+        assert!(refusal.detail.contains(region), "{}", refusal.detail);
+    }
+}
+
+/// A key is released as well when a step's texts carry it.
+#[tokio::test]
+async fn a_key_that_a_step_reads_is_in_the_audit_log_before_it_is_sent() {
+    let bench = Bench::new().await;
+    let variables = || vec![aws_account(), text("Login", "user:#{AWS Account.SecretKey}")];
+    let execution = ExecutionId(Uuid::nil());
+    let mut keys = Vec::new();
+    for script in ["env", "echo #{AWS Account.SecretKey}"] {
+        // By its own name in the second one, by another variable's in both; without that, not at all.
+        let id = bench.deploy(one(bash(script)), variables()).await;
+        let out = bench.preparer.handed_out(id, 0, execution, 1, "red".into()).await.expect("rendered");
+        keys.push((out.keys, out.purpose));
+    }
+    let id = bench.deploy(one(bash("env")), vec![aws_account()]).await;
+    let none = bench.preparer.handed_out(id, 0, execution, 1, "red".into()).await.expect("rendered");
+    assert_eq!(none.keys, Vec::<String>::new());
+
+    let (names, purpose) = keys.pop().expect("two");
+    assert_eq!((&keys[0].0, &names), (&vec!["AWS Account".to_owned()], &vec!["AWS Account".to_owned()]));
+    let minter =
+        Minter { aws: ::aws::Aws::new(&::aws::Settings::default()).expect("sound"), issuer: Issuer::disabled() };
+    let release = Release { store: bench.store.clone(), seal: bench.seal.clone(), minter };
+    release.note_keys(execution, &purpose, &names).await.expect("noted");
+    let lines =
+        bench.store.read(|connection| audit::list(connection, None, Some("AWS Account"), 9)).await.expect("read");
+    let [line] = lines.as_slice() else { panic!("one line: {lines:?}") };
+    assert_eq!((line.actor.as_str(), line.action.as_str(), line.allowed), ("worker red", "credentials.release", true));
+    assert!(line.detail.contains("the access key itself") && !line.detail.contains(SECRET), "{}", line.detail);
+}
+
 #[tokio::test]
 async fn an_account_step_is_never_sent_with_its_offer() {
     let bench = Bench::new().await;
@@ -184,7 +232,8 @@ async fn a_role_to_assume_is_looked_at_again_once_its_names_have_values() {
     let variables = || vec![text("Role", DEPLOYER), text("Nonsense", "deployer"), text("Id", "x")];
     let spec = bench.spec_of(step(assume("#{Role}")), variables()).await.expect("rendered");
     let aws = spec.aws.expect("an identity");
-    assert!(aws.assumes_roles && aws.source() == aws_spec::Source::WorkerRole);
+    assert_eq!(aws.source(), aws_spec::Source::RoleOnWorkerRole);
+    assert!(aws.source != 1 && aws.source != 2, "an older worker would be its own role, or take a grant for a key");
     let nonsense = bench.refusal_of(step(assume("#{Nonsense}")), variables()).await;
     assert!(nonsense.detail.contains("\"deployer\" is no ARN of a role"), "{}", nonsense.detail);
     let role = AssumeRole { external_id: "#{Id}".into(), ..assume(DEPLOYER) };
