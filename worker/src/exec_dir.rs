@@ -227,14 +227,15 @@ impl ExecDir {
         step_dir::write_private(&self.path, USER_FILE, uid.to_string().as_bytes())
     }
 
-    /// The user that the attempt holds for itself; `None` when it holds none, or no longer.
+    /// The user that the attempt holds for itself; `None` when it holds none, or no longer. A file that was torn when the host went
+    /// down says neither, and since then nobody has processes.
     ///
     /// # Errors
-    /// `InvalidData` when the file holds something else; otherwise whatever the file system says.
+    /// Whatever the file system says.
     pub fn read_user(&self) -> io::Result<Option<u32>> {
         match fs::read_to_string(self.path.join(USER_FILE)) {
-            Ok(text) => text.parse().map(Some).map_err(|_| io::ErrorKind::InvalidData.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(text) => Ok(text.parse().ok()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -197,6 +197,7 @@ fn can_have(path: &Path) -> bool {
 
 fn in_memory(path: &Path) -> Result<PathBuf, Failure> {
     passable_dir(path)?;
+    refuse_foreign(path)?;
     let kind = file_system(path)?;
     if !IN_MEMORY.contains(&kind) {
         return Err(Failure::new(
@@ -209,6 +210,22 @@ fn in_memory(path: &Path) -> Result<PathBuf, Failure> {
         ));
     }
     path.canonicalize().map_err(|error| Failure::data(path, &error))
+}
+
+/// Whoever owns a folder can exchange what is in it, and in /dev/shm everybody may make one before we do.
+fn refuse_foreign(path: &Path) -> Result<(), Failure> {
+    let owner = fs::metadata(path).map_err(|error| Failure::data(path, &error))?.uid();
+    if owner == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Data,
+        format!(
+            "The runtime folder {} belongs to uid {owner}, who could take secrets of steps out of it: remove it, or give another one with \
+             --runtime-dir.",
+            path.display()
+        ),
+    ))
 }
 
 fn refuse_remote(path: &Path) -> Result<(), Failure> {
@@ -247,6 +264,19 @@ fn passable_dir(path: &Path) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_runtime_folder_that_somebody_else_made_first_is_refused() {
+        // Only root can make one that is somebody else's; for others the kernel refuses to change its mode.
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let memory = tempfile::tempdir_in("/dev/shm").expect("a folder");
+        std::os::unix::fs::chown(memory.path(), Some(61_098), Some(61_098)).expect("given away");
+        let failure = Home::open(folder.path(), Some(memory.path())).map(drop).expect_err("refused");
+        assert!(failure.sentence.contains("belongs to uid 61098"), "{}", failure.sentence);
+    }
 
     #[test]
     fn a_second_agent_is_told_who_has_the_folder() {

@@ -11,7 +11,8 @@ mod users;
 use std::{
     ffi::OsStr,
     io,
-    path::Path,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -47,7 +48,34 @@ pub fn spawn_shim(exec_dir: &Path, runtime_dir: &Path) -> io::Result<Child> {
 ///
 /// # Errors
 /// When /proc is not mounted.
-pub fn own_program() -> io::Result<std::path::PathBuf> {
+pub fn own_program() -> io::Result<PathBuf> {
     let program = std::env::current_exe()?;
     if program.exists() { Ok(program) } else { Ok("/proc/self/exe".into()) }
+}
+
+/// The same for another process to run, whose /proc/self is its own: after a replacement, the new program at the old place.
+///
+/// # Errors
+/// When /proc is not mounted.
+pub fn own_program_for_others() -> io::Result<PathBuf> {
+    std::env::current_exe().map(at_its_place)
+}
+
+/// The kernel marks the path of a program that was replaced or removed.
+fn at_its_place(program: PathBuf) -> PathBuf {
+    match program.as_os_str().as_encoded_bytes().strip_suffix(b" (deleted)") {
+        Some(place) if !program.exists() => PathBuf::from(OsStr::from_bytes(place)),
+        _ => program,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_replaced_is_found_at_its_place() {
+        assert_eq!(at_its_place("/usr/bin/longshore-worker (deleted)".into()), Path::new("/usr/bin/longshore-worker"));
+        assert_eq!(at_its_place("/usr/bin/longshore-worker".into()), Path::new("/usr/bin/longshore-worker"));
+    }
 }

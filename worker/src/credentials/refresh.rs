@@ -106,6 +106,11 @@ impl<S: Source> Keeper<S> {
                         Err(error) => Some(format!("the worker cannot write them into its runtime folder: {error}.")),
                     }
                 }
+                // Programs that were told of sessions cannot use a key.
+                Ok(fresh) if fresh.expires_at == 0 => Some(
+                    "the step began with a session, and its account hands out its key itself now, which a running step is not given."
+                        .into(),
+                ),
                 // The source may have none newer yet.
                 Ok(_) => None,
                 Err(refusal) => Some(refusal.detail),

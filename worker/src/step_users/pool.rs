@@ -122,6 +122,19 @@ mod tests {
     }
 
     #[test]
+    fn a_note_that_was_torn_when_the_host_went_down_takes_no_user_from_others() {
+        let (folder, memory) =
+            (tempfile::tempdir().expect("a folder"), tempfile::tempdir_in("/dev/shm").expect("memory"));
+        let (home, _lock) = Home::open(folder.path(), Some(memory.path())).expect("opens");
+        let (torn, next) = (attempt(&home, 1), attempt(&home, 2));
+        let users = pool("4100000000-4100000001");
+        users.hold(&home, torn).expect("free");
+        std::fs::write(home.exec(torn).path().join("step-user"), "").expect("torn");
+        assert!(users.spare(&home).expect("looked up").is_some());
+        users.hold(&home, next).expect("free");
+    }
+
+    #[test]
     fn a_released_user_is_the_last_to_be_handed_out_again() {
         let (folder, memory) =
             (tempfile::tempdir().expect("a folder"), tempfile::tempdir_in("/dev/shm").expect("memory"));

@@ -113,6 +113,16 @@ async fn why_they_cannot_be_refreshed_is_left_for_the_shim() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_step_that_began_with_a_session_is_not_given_a_key_and_that_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = RuntimeDir::new(folder.path());
+    let key = Credentials { access_key_id: "AKIA1".into(), ..Credentials::default() };
+    keep(vec![Ok(key)], ending_in(600), &runtime).await;
+    assert_eq!(runtime.read_credentials().expect("readable").expect("some").access_key_id, "ASIA600");
+    assert!(runtime.credentials_problem().is_some_and(|problem| problem.contains("hands out its key itself now")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_is_asked_once_the_step_has_ended() {
     let folder = tempfile::tempdir().expect("a folder");
     let gone = RuntimeDir::new(folder.path().join("gone"));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Attempt, NotStarted};
 use crate::{
     endpoint::{Address, Notices, Server},
-    process::own_program,
+    process::own_program_for_others,
     shim::child_env::AwsAccess,
 };
 
@@ -59,7 +59,7 @@ impl Access {
 }
 
 fn write_config(attempt: &Attempt<'_>) -> std::io::Result<()> {
-    let program = own_program()?;
+    let program = own_program_for_others()?;
     let step = attempt.runtime.step();
     let file = Address::file(&step);
     let config =
