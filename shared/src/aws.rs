@@ -54,8 +54,7 @@ impl Partition {
     }
 }
 
-/// Whether a text may be a region: 64 letters, digits and `-` at most, since it becomes a part of host names and nothing in it may
-/// make another host of them.
+/// Whether a text may be a region: 64 letters, digits and `-` at most, since it becomes one label of host names.
 #[must_use]
 pub fn is_region(text: &str) -> bool {
     (1..=64).contains(&text.len())

@@ -104,9 +104,9 @@ async fn a_key_that_arrives_by_another_name_is_masked_all_the_same() {
     assert_eq!(spec.mask_values, [SECRET]);
 }
 
-/// Where STS is asked, and with what: a token of ours would be sent to whoever has that host.
+/// It becomes a part of the host that gets our tokens: what it may hold is not left to whoever asks there.
 #[tokio::test]
-async fn a_region_that_would_make_another_host_of_aws_is_refused() {
+async fn a_region_that_is_no_label_of_a_host_is_refused_before_a_worker_is_asked() {
     let bench = Bench::new().await;
     for region in ["evil.example/#", "eu-west-1.evil.example", "x@evil.example", "EU-WEST-1", "eu west 1"] {
         let own = with_identity(bash("true"), Identity::Account("AWS Account".into()));
