@@ -8,6 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 mod assume;
+pub mod demand;
 
 pub use self::assume::{
     AssumeRole, check_external_id, check_session_duration, check_session_name, check_session_policy,
@@ -280,6 +281,8 @@ impl Process {
             _ => {}
         }
         assume::faults(&step.aws, &mut say);
+        demand::label_faults(&step.requires, &mut say);
+        demand::expectation_faults(&step.aws, &mut say);
         match &step.action {
             Action::Script(script) => self.source_faults(&script.source, "script", limits::SCRIPT_BYTES, &mut say),
             Action::DeployStack(stack) => {

@@ -4,20 +4,7 @@
 
 use std::fmt;
 
-/// Label under which a step demands the AWS account of the worker's own role.
-pub const ACCOUNT: &str = "aws.account";
-/// Label under which a step demands the worker's own role, by name.
-pub const ROLE: &str = "aws.role";
-/// Label under which a step demands the region of the worker.
-pub const REGION: &str = "aws.region";
-/// Label under which a step demands that it cannot reach the instance's metadata: `true`.
-pub const ISOLATED: &str = "aws.imds_isolated";
-
-/// Whether a label is reported by the worker itself, and may not be given to it by anybody else.
-#[must_use]
-pub fn is_reported(label: &str) -> bool {
-    label.starts_with("aws.")
-}
+pub use shared::plan::demand::{ACCOUNT, ISOLATED, REGION, ROLE, is_reported};
 
 /// What a worker said of itself last.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

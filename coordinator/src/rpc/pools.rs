@@ -6,7 +6,10 @@ use proto::deployment::{
     self as wire, CreatePoolRequest, DeletePoolRequest, DeletePoolResponse, GetPoolRequest, ListPoolsRequest,
     ListPoolsResponse, pool_service_server::PoolService,
 };
-use shared::reason::Fault;
+use shared::{
+    plan::demand::check_demand,
+    reason::{Fault, Reason},
+};
 use tonic::{Request, Response, Status};
 
 use super::{answer, fleet::Fleet, open, valid_description, valid_labels, valid_name};
@@ -63,6 +66,11 @@ impl Pools {
         valid_name("The pool's name", &request.name)?;
         valid_description(&request.description)?;
         valid_labels("The pool", &request.requires)?;
+        for (label, value) in &request.requires {
+            check_demand(label, value).map_err(|why| {
+                Fault::new(Reason::InvalidArgument, format!("The pool requires {label}={value}, which {why}."))
+            })?;
+        }
         let content = CreatePoolRequest { request_id: String::new(), ..request.clone() };
         let id = RequestId::new(&request.request_id, caller.action, &content)?;
         let created = self.trust.store.write(move |connection| {

@@ -1,5 +1,7 @@
 //! Accounts: what is asked for, what is kept, and what never comes out.
 
+use std::collections::HashMap;
+
 use proto::deployment::{
     Account, CreateAccountRequest, CreatePoolRequest, DeleteAccountRequest, DeletePoolRequest, GetAccountRequest,
     ListAccountsRequest, TestAccountRequest, UpdateAccountRequest, account_test::Answer,
@@ -144,4 +146,22 @@ async fn the_default_pool_is_there_from_the_start_and_a_pool_with_workers_stays(
     world.pools().delete_pool(DeletePoolRequest { name: "eu".into() }).await.expect("it is empty");
     let gone = world.pools().delete_pool(DeletePoolRequest { name: "eu".into() }).await.expect_err("gone");
     assert_eq!(reason(&gone), "POOL_NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_demands_what_no_worker_can_be_is_not_made() {
+    let world = World::start().await;
+    let pool = |label: &str, value: &str| CreatePoolRequest {
+        name: "eu".into(),
+        requires: HashMap::from([(label.to_owned(), value.to_owned())]),
+        ..Default::default()
+    };
+    for (label, value) in
+        [("aws.acount", "123456789012"), ("aws.account", "123"), ("aws.role", "arn:aws:iam::123456789012:role/shop")]
+    {
+        let refused = world.pools().create_pool(pool(label, value)).await.expect_err("refused");
+        assert_eq!(reason(&refused), "INVALID_ARGUMENT", "{label}");
+        assert!(refused.message().contains(&format!("{label}={value}, which is")), "{}", refused.message());
+    }
+    world.pools().create_pool(pool("aws.role", "shop")).await.expect("created");
 }

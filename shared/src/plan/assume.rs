@@ -70,7 +70,7 @@ fn role_faults(role: &AssumeRole, say: &mut impl FnMut(String)) {
 }
 
 /// A text that is what it will be: nothing in it is substituted.
-fn known(text: &str) -> Option<&str> {
+pub(super) fn known(text: &str) -> Option<&str> {
     (!text.contains("#{")).then(|| text.trim())
 }
 
