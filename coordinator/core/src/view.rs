@@ -184,14 +184,29 @@ fn no_fitting(pool: &str, prepared: &Prepared, members: &[(&WorkerId, &Worker)])
         let wanted: Vec<String> = prepared.requires.iter().map(|(k, v)| format!("{k}={v}")).collect();
         return reason("LABEL_MISSING", format!("No worker of pool \"{pool}\" carries {}.", wanted.join(", ")));
     };
+    if label == ISOLATED && value == "true" {
+        return not_isolated(pool, members);
+    }
     let said = |worker: &Worker| match worker.label(label) {
         Some("") => format!("worker {} has none", worker.name),
         Some(other) => format!("worker {} says {other}", worker.name),
         None => format!("worker {} has not said yet", worker.name),
     };
     let said: Vec<String> = members.iter().take(5).map(|(_, worker)| said(worker)).collect();
-    let code = if label == ISOLATED { Reason::IsolationRequired.code() } else { "IDENTITY_MISSING" };
-    reason(code, format!("No worker of pool \"{pool}\" reports {label}={value}: {}.", said.join(", ")))
+    reason("IDENTITY_MISSING", format!("No worker of pool \"{pool}\" reports {label}={value}: {}.", said.join(", ")))
+}
+
+/// Why each cannot is too long for here, and each says it itself.
+fn not_isolated(pool: &str, members: &[(&WorkerId, &Worker)]) -> QueueReason {
+    let members: Vec<&Worker> = members.iter().map(|(_, worker)| *worker).collect();
+    reason(
+        Reason::IsolationRequired.code(),
+        format!(
+            "No worker of pool \"{pool}\" keeps steps from its instance's metadata, and the step demands that: `longshore worker show \
+             {}` says why.",
+            members[0].name
+        ),
+    )
 }
 
 /// No worker that is there says that its own role is the one that the step expects.

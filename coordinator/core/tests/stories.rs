@@ -422,6 +422,25 @@ fn a_step_goes_to_the_worker_whose_own_role_it_requires() {
 }
 
 #[test]
+fn a_step_that_demands_isolation_says_where_to_read_why_no_worker_has_it() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    let requires = BTreeMap::from([("aws.imds_isolated".into(), "true".into())]);
+    world.prepared.insert("one".into(), Prepared { requires, ..needs("default") });
+    world.submit(D1, "shop", vec![step("one")]);
+    let heartbeat =
+        |isolated| Said::Heartbeat { disk_low: false, report: Report { aws: None, isolated: Some(isolated) } };
+    world.say(W1, heartbeat(false));
+    let why = world.core.queue_reason(D1, 0).unwrap();
+    assert_eq!(why.code, "ISOLATION_REQUIRED");
+    assert!(
+        why.sentence.contains("pool \"default\"") && why.sentence.contains("`longshore worker show worker-1`"),
+        "{why:?}"
+    );
+    world.say(W1, heartbeat(true));
+    assert_eq!(world.one_offer().worker, W1);
+}
+
+#[test]
 fn nobody_can_be_given_the_label_that_workers_report() {
     let mut world = World::with_workers(&[(W1, 1)]);
     let requires = BTreeMap::from([("aws.role".into(), "deployer".into())]);

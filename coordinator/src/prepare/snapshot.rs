@@ -260,14 +260,14 @@ fn accept(
 }
 
 fn unset_fault(target: Target<'_>, unset: &[String]) -> Fault {
-    let (what, set) = match unset {
-        [_] => ("Variable", "it"),
-        _ => ("Variables", "each of them"),
+    let (what, set, name) = match unset {
+        [one] => ("Variable", "it", one.as_str()),
+        _ => ("Variables", "each of them", "NAME"),
     };
     Fault::new(
         Reason::VariableUnset,
         format!(
-            "{what} {} of project \"{}\" {} no value in environment \"{}\": set {set} with `longshore variable set {1} NAME`.",
+            "{what} {} of project \"{}\" {} no value in environment \"{}\": set {set} with `longshore variable set {1} {name}`.",
             unset.join(", "),
             target.project,
             if unset.len() == 1 { "has" } else { "have" },
