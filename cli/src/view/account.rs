@@ -108,6 +108,14 @@ impl AccountView {
     }
 }
 
+impl AccountView {
+    /// How long a session lasts; a key that is handed out as it is has none.
+    fn lasts(&self) -> String {
+        let is_raw = self.key.as_ref().is_some_and(|key| key.delivery == "raw");
+        if is_raw { String::new() } else { self.session_duration.clone().unwrap_or_default() }
+    }
+}
+
 impl Role {
     /// What the role is assumed on top of, where that is not said by the account itself.
     fn base(&self) -> String {
@@ -151,7 +159,7 @@ impl View for AccountView {
             ("on top of", self.of_role(Role::base)),
             ("external id", self.of_role(|role| role.external_id.clone().unwrap_or_default())),
             ("session tags", self.of_role(|role| yes_or_no(role.session_tags))),
-            ("session lasts", self.session_duration.clone().unwrap_or_default()),
+            ("session lasts", self.lasts()),
             ("region", self.region.clone()),
             ("slug", self.slug.clone()),
             ("created", short(self.create_time)),
@@ -217,6 +225,18 @@ mod tests {
         }
         let user = d::Account { role_arn: String::new(), ..account(Aws) };
         assert!(!keys(user).iter().any(|key| key == "role_arn" || key == "external_id"));
+    }
+
+    #[test]
+    fn a_key_that_is_handed_out_as_it_is_has_no_session() {
+        let key = |delivery: d::account::Delivery| {
+            let it =
+                d::Account { role_arn: String::new(), delivery: delivery.into(), ..account(d::account::Kind::Aws) };
+            AccountView::from(it).page()
+        };
+        assert!(key(d::account::Delivery::Session).contains("session lasts"));
+        let raw = key(d::account::Delivery::Raw);
+        assert!(raw.contains("the key itself") && !raw.contains("session lasts"), "{raw}");
     }
 
     #[test]

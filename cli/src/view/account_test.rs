@@ -19,6 +19,7 @@ struct AccountTest {
     refusal: Option<String>,
     asked_from: String,
     latency_ms: i64,
+    reason: String,
 }
 
 /// Caller identity.
@@ -60,9 +61,16 @@ impl AccountTest {
             self.asked_from.clone(),
             identity.map(|it| it.account.clone()).unwrap_or_default(),
             identity.map(|it| it.arn.clone()).unwrap_or_default(),
-            format!("{} ms", self.latency_ms),
-            self.refusal.clone().unwrap_or_default(),
+            identity.map(|_| format!("{} ms", self.latency_ms)).unwrap_or_default(),
+            self.refusal.as_ref().map(|why| self.coded(why)).unwrap_or_default(),
         ]
+    }
+}
+
+impl AccountTest {
+    /// A refusal behind its code, for which `longshore-coordinator explain` may know more; an older coordinator tells none.
+    fn coded(&self, refusal: &str) -> String {
+        if self.reason.is_empty() { refusal.to_owned() } else { format!("{}: {refusal}", self.reason) }
     }
 }
 
@@ -82,7 +90,7 @@ impl From<d::AccountTest> for AccountTest {
             Some(Answer::Refusal(why)) => (None, Some(why)),
             None => (None, Some("The coordinator did not say what AWS answered.".into())),
         };
-        Self { identity, refusal, asked_from: test.asked_from, latency_ms: test.latency_ms }
+        Self { identity, refusal, asked_from: test.asked_from, latency_ms: test.latency_ms, reason: test.reason }
     }
 }
 
@@ -98,12 +106,17 @@ mod tests {
             arn: format!("arn:aws:sts::123456789012:assumed-role/{role}/longshore"),
             user_id: "AROAEXAMPLE:longshore".into(),
         };
-        d::AccountTest { answer: Some(Answer::Identity(identity)), asked_from: worker.into(), latency_ms: 42 }
+        d::AccountTest {
+            answer: Some(Answer::Identity(identity)),
+            asked_from: worker.into(),
+            latency_ms: 42,
+            ..Default::default()
+        }
     }
 
     fn refused(worker: &str) -> d::AccountTest {
         let answer = Some(Answer::Refusal("AWS refused: AccessDenied.".into()));
-        d::AccountTest { answer, asked_from: worker.into(), latency_ms: 7 }
+        d::AccountTest { answer, asked_from: worker.into(), latency_ms: 7, reason: "CREDENTIALS_REFUSED".into() }
     }
 
     fn tests(results: Vec<d::AccountTest>, difference: &str) -> AccountTests {
@@ -126,7 +139,11 @@ mod tests {
         assert!(good.contains("assumed-role/shop/longshore") && good.contains("42 ms"), "{good}");
         assert!(!good.contains("REFUSAL"), "{good}");
         let mixed = tests(vec![known("red", "shop"), refused("blue")], "").table();
-        assert!(mixed.contains("REFUSAL") && mixed.contains("AWS refused: AccessDenied."), "{mixed}");
+        assert!(
+            mixed.contains("REFUSAL") && mixed.contains("CREDENTIALS_REFUSED: AWS refused: AccessDenied."),
+            "{mixed}"
+        );
+        assert!(mixed.contains("42 ms") && !mixed.contains("7 ms"), "a refusal has no latency worth a column: {mixed}");
     }
 
     #[test]

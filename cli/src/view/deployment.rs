@@ -4,6 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use proto::deployment as d;
 use serde::Serialize;
+use shared::reason::Reason;
 
 use super::{View, short, time, took, word};
 use crate::screen;
@@ -239,16 +240,29 @@ impl StepRunView {
             last.map(AttemptView::ran_as).unwrap_or_default(),
             took.unwrap_or_default(),
             if self.attempts.is_empty() { String::new() } else { self.attempts.len().to_string() },
-            if self.queue_reason.is_empty() { self.detail.clone() } else { self.queue_reason.clone() },
+            if self.queue_reason.is_empty() { self.why() } else { self.queue_reason.clone() },
         ]
+    }
+
+    /// The sentence, behind its code where `longshore-coordinator explain` knows more.
+    fn why(&self) -> String {
+        if Reason::ALL.iter().any(|reason| reason.code() == self.reason) {
+            return format!("{}: {}", self.reason, self.detail);
+        }
+        self.detail.clone()
     }
 }
 
 impl AttemptView {
+    fn has_run(&self) -> bool {
+        self.exit_code.is_some() || self.signal.is_some()
+    }
+
     fn ran_as(&self) -> String {
         match &self.identity {
             Some(identity) => format!("{} ({})", identity.arn, identity.source),
-            None if self.start_time.is_some() => "none".to_owned(),
+            // An attempt that became nobody because it could not become somebody has no end of a process.
+            None if self.start_time.is_some() && (self.end_time.is_none() || self.has_run()) => "none".to_owned(),
             None => String::new(),
         }
     }
@@ -334,6 +348,22 @@ impl LogFrameView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn failed(attempt: d::Attempt, reason: &str) -> Vec<String> {
+        let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+        let attempt = d::Attempt { start_time: at(1), end_time: at(2), ..attempt };
+        let step =
+            d::StepRun { reason: reason.into(), detail: "So.".into(), attempts: vec![attempt], ..Default::default() };
+        StepRunView::from(step).cells()
+    }
+
+    #[test]
+    fn a_step_that_could_not_become_who_it_should_is_not_said_to_be_nobody() {
+        let refused = failed(d::Attempt::default(), "ASSUME_ROLE_REFUSED");
+        assert_eq!((refused[3].as_str(), refused[6].as_str()), ("", "ASSUME_ROLE_REFUSED: So."));
+        let ended = failed(d::Attempt { exit_code: Some(3), ..Default::default() }, "EXIT_CODE");
+        assert_eq!((ended[3].as_str(), ended[6].as_str()), ("none", "So."), "there is nothing to explain");
+    }
 
     #[test]
     fn a_log_that_is_no_text_is_there_exactly_too() {

@@ -101,7 +101,7 @@ impl View for WorkerView {
             self.pool.clone(),
             self.state.clone(),
             if self.connected { "yes" } else { "no" }.to_owned(),
-            format!("{}/{}", self.running, self.slots),
+            self.once_seen(format!("{}/{}", self.running, self.slots)),
             self.identity_in_a_word(),
             self.isolated().to_owned(),
             labels(&self.labels),
@@ -120,7 +120,7 @@ impl View for WorkerView {
             ("state", self.state.clone()),
             ("connected", if self.connected { "yes" } else { "no" }.to_owned()),
             ("last seen", short(self.last_seen_time)),
-            ("running", format!("{} of {}", self.running, self.slots)),
+            ("running", self.once_seen(format!("{} of {}", self.running, self.slots))),
             ("own identity", self.identity_in_full()),
             ("aws account", self.of_identity(|it| it.account.clone())),
             ("partition", self.of_identity(|it| it.partition.clone())),
@@ -130,14 +130,19 @@ impl View for WorkerView {
             ("steps kept from instance metadata", self.isolation()),
             ("version", self.version.clone()),
             ("certificate until", short(self.certificate_expire_time)),
-            ("disk free", format!("{} MiB", self.disk_free_bytes / MIB)),
-            ("clock ahead", format!("{} ms", self.clock_offset_ms)),
+            ("disk free", self.once_seen(format!("{} MiB", self.disk_free_bytes / MIB))),
+            ("clock", self.once_seen(clock(self.clock_offset_ms))),
             ("registered", short(self.create_time)),
         ])
     }
 }
 
 impl WorkerView {
+    /// What a worker says of itself; nothing before it has.
+    fn once_seen(&self, said: String) -> String {
+        if self.last_seen_time.is_some() { said } else { String::new() }
+    }
+
     fn of_identity(&self, read: impl Fn(&Identity) -> String) -> String {
         self.identity.as_ref().map(read).unwrap_or_default()
     }
@@ -145,7 +150,7 @@ impl WorkerView {
     fn identity_in_a_word(&self) -> String {
         match (&self.identity, self.identity_problem_reason.as_str()) {
             (Some(identity), _) => identity.arn.clone(),
-            (None, "") => "none".to_owned(),
+            (None, "") => "not known".to_owned(),
             (None, reason) => format!("none ({reason})"),
         }
     }
@@ -180,6 +185,15 @@ impl Identity {
         let age = self.obtain_time.map(|obtained| format!("{} old", old(now.duration_since(obtained).as_secs())));
         let end = self.expire_time.map(|end| format!("until {}", short(Some(end))));
         age.into_iter().chain(end).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// E.g. `80 ms behind`, as the coordinator sees it.
+fn clock(offset_ms: i64) -> String {
+    match offset_ms {
+        0 => "exact".to_owned(),
+        ahead @ 1.. => format!("{ahead} ms ahead"),
+        behind => format!("{} ms behind", behind.unsigned_abs()),
     }
 }
 
@@ -219,6 +233,7 @@ mod tests {
         d::Worker {
             name: "red".into(),
             pool: "default".into(),
+            last_seen_time: at(NOW - 5),
             identity: Some(identity),
             imds_isolated: true,
             ..d::Worker::default()
@@ -246,7 +261,20 @@ mod tests {
         let cells = |it: d::Worker| view(it).cells()[5..7].join(" | ");
         assert_eq!(cells(somebody()), "arn:aws:sts::123456789012:assumed-role/worker/i-0abc | yes");
         assert_eq!(cells(nobody()), "none (NO_INSTANCE_ROLE) | no");
-        assert_eq!(cells(d::Worker::default()), "none | not known");
+        assert_eq!(cells(d::Worker::default()), "not known | not known");
+    }
+
+    #[test]
+    fn a_worker_that_was_never_seen_has_no_disk_no_clock_and_no_slots() {
+        let unseen = view(d::Worker { last_seen_time: None, ..somebody() }).page();
+        assert!(!["running:", "disk free:", "clock:"].iter().any(|fact| unseen.contains(fact)), "{unseen}");
+        let seen = d::Worker { slots: 4, disk_free_bytes: 5 << 20, clock_offset_ms: -80, ..somebody() };
+        assert_eq!(view(seen.clone()).cells()[4], "0/4");
+        let seen = view(seen).page();
+        for fact in ["0 of 4", "5 MiB", "80 ms behind"] {
+            assert!(seen.contains(fact), "{fact} is not in: {seen}");
+        }
+        assert_eq!([clock(0), clock(3)], ["exact", "3 ms ahead"]);
     }
 
     #[test]

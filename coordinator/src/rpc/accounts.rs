@@ -167,7 +167,7 @@ impl Accounts {
         }
         let recipe = self.recipe_of(row, secret).await?;
         let asked = self.ask_from_here(caller, &row.name, &recipe).await;
-        asked.answer.map(drop).map_err(|sentence| not_saved(Fault::new(Reason::CredentialsRefused, sentence)))
+        asked.answer.map(drop).map_err(|refused| not_saved(Fault::new(Reason::CredentialsRefused, refused.sentence)))
     }
 
     /// What an account will mean that is not stored yet.

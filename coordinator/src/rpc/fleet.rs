@@ -49,11 +49,20 @@ pub enum Whom {
     Worker(String),
 }
 
+/// Why nobody knows who an account is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// Stable code.
+    pub reason: String,
+    /// For people.
+    pub sentence: String,
+}
+
 /// What came of it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Asked {
-    /// Who AWS says it is, or why that could not be learnt, in a sentence.
-    pub answer: Result<CallerIdentity, String>,
+    /// Who AWS says it is, or why that could not be learnt.
+    pub answer: Result<CallerIdentity, Refused>,
     /// Name of the worker; empty when none could be found.
     pub worker: String,
     /// Milliseconds until AWS had answered.

@@ -14,7 +14,7 @@ use crate::{
     authorization::Caller,
     clock,
     issuer::Subject,
-    rpc::fleet::{Asked, Whom},
+    rpc::fleet::{Asked, Refused, Whom},
 };
 
 /// How an answer from here is called.
@@ -59,7 +59,7 @@ impl Accounts {
                 let ::aws::Caller { account, arn, user_id } = answer.value;
                 CallerIdentity { account, arn, user_id }
             })
-            .map_err(|fault| fault.sentence);
+            .map_err(|fault| Refused { reason: fault.reason.code().into(), sentence: fault.sentence });
         Asked { answer, worker: HERE.into(), latency_ms }
     }
 }
@@ -68,7 +68,7 @@ impl Accounts {
 fn told(asked: &[Asked]) -> String {
     let one = |asked: &Asked| match &asked.answer {
         Ok(identity) => format!("Asked from {}: {}.", asked.worker, identity.arn),
-        Err(refusal) => format!("Asked from {}: {refusal}", asked.worker),
+        Err(refused) => format!("Asked from {}: {}", asked.worker, refused.sentence),
     };
     asked.iter().map(one).collect::<Vec<_>>().join(" ")
 }
@@ -94,14 +94,11 @@ fn who(asked: &Asked) -> String {
 }
 
 fn to_wire(asked: Asked) -> AccountTest {
-    AccountTest {
-        answer: Some(match asked.answer {
-            Ok(identity) => Answer::Identity(identity),
-            Err(refusal) => Answer::Refusal(refusal),
-        }),
-        asked_from: asked.worker,
-        latency_ms: asked.latency_ms,
-    }
+    let (answer, reason) = match asked.answer {
+        Ok(identity) => (Answer::Identity(identity), String::new()),
+        Err(refused) => (Answer::Refusal(refused.sentence), refused.reason),
+    };
+    AccountTest { answer: Some(answer), asked_from: asked.worker, latency_ms: asked.latency_ms, reason }
 }
 
 #[cfg(test)]
@@ -111,7 +108,7 @@ mod tests {
     fn asked(worker: &str, arn: &str) -> Asked {
         let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
         let answer = match arn {
-            "" => Err("AWS refused.".into()),
+            "" => Err(Refused { reason: "CREDENTIALS_REFUSED".into(), sentence: "AWS refused.".into() }),
             arn => Ok(CallerIdentity { account, arn: arn.into(), user_id: String::new() }),
         };
         Asked { answer, worker: worker.into(), latency_ms: 1 }
@@ -129,5 +126,15 @@ mod tests {
         );
         assert!(difference(&[a, asked("blue", "")]).ends_with("from blue it is refused."));
         assert_eq!(difference(&[]), "");
+    }
+
+    #[test]
+    fn a_refusal_comes_with_its_code() {
+        let refused = to_wire(asked("red", ""));
+        assert_eq!(
+            (refused.reason.as_str(), refused.answer),
+            ("CREDENTIALS_REFUSED", Some(Answer::Refusal("AWS refused.".into())))
+        );
+        assert_eq!(to_wire(asked("red", "arn:aws:iam::123456789012:user/ci")).reason, "");
     }
 }

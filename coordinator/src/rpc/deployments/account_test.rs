@@ -31,7 +31,7 @@ use crate::{
     driver::Driver,
     prepare::snapshot::Snapshot,
     registry::{request_id::RequestId, worker},
-    rpc::fleet::{AskWorker, Asked, Whom},
+    rpc::fleet::{AskWorker, Asked, Refused, Whom},
     store::{
         deployments,
         view::{StepState, StepView},
@@ -136,8 +136,16 @@ impl Deployments {
         self.driver.submit(cancel, None).await?;
         let worker = worker_of(step);
         let refusal = match waits {
-            Some(why) => format!("No worker could be asked in time. {}", why.sentence),
-            None => format!("Worker \"{worker}\" did not answer in time: `longshore worker show` says how it stands."),
+            Some(why) => Refused {
+                reason: why.code.into(),
+                sentence: format!("No worker could be asked in time. {}", why.sentence),
+            },
+            None => Refused {
+                reason: "NOT_ANSWERED".into(),
+                sentence: format!(
+                    "Worker \"{worker}\" did not answer in time: `longshore worker show` says how it stands."
+                ),
+            },
         };
         Ok(Asked { answer: Err(refusal), worker, latency_ms: 0 })
     }
@@ -187,7 +195,7 @@ fn asked(step: &StepView) -> Asked {
         StepState::Succeeded => {
             Ok(CallerIdentity { account: value("Account"), arn: value("Arn"), user_id: value("UserId") })
         }
-        _ => Err(step.detail.clone()),
+        _ => Err(Refused { reason: step.reason.clone(), sentence: step.detail.clone() }),
     };
     Asked { answer, worker: worker_of(step), latency_ms: value("LatencyMs").parse().unwrap_or(0) }
 }

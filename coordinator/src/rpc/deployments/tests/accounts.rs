@@ -42,7 +42,8 @@ async fn a_refusal_of_aws_is_an_answer() {
     };
     let (asked, ()) = tokio::join!(timeout(PATIENCE, asking), answering);
     let refusal = asked.expect("in time").expect("asked").remove(0).answer.expect_err("refused");
-    assert!(refusal.contains("AKIAIOSFODNN7EXAMPLE"), "{refusal}");
+    assert_eq!(refusal.reason, "CREDENTIALS_REFUSED");
+    assert!(refusal.sentence.contains("AKIAIOSFODNN7EXAMPLE"), "{refusal:?}");
 }
 
 #[tokio::test]
@@ -61,7 +62,8 @@ async fn a_question_that_no_worker_takes_is_withdrawn_and_says_why() {
     let deployments = Deployments { test_taken_within: Duration::from_millis(300), ..bench.deployments.clone() };
     let asked = deployments.ask(&caller(), "shop", Whom::Pool("default".into())).await.expect("asked").remove(0);
     let refusal = asked.answer.expect_err("nobody is there");
-    assert!(refusal.contains("w1") && refusal.contains("not connected"), "{refusal}");
+    assert_eq!(refusal.reason, "NO_WORKER_CONNECTED");
+    assert!(refusal.sentence.contains("w1") && refusal.sentence.contains("not connected"), "{refusal:?}");
     let left = bench.deployments.list(ListDeploymentsRequest::default()).await.expect("listed").deployments;
     assert_eq!(left[0].state(), wire::deployment::State::Cancelled);
 }
