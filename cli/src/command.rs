@@ -24,8 +24,9 @@ use crate::{
 
 /// Hands deployment steps to workers on other hosts, each under the AWS identity it should have
 ///
-/// Exit codes: 0 done · 1 the deployment or test failed · 2 wrong usage · 3 coordinator not reachable · 4 refused ·
-/// 5 outcome unknown, needs a decision · 6 not found · 130 interrupted, the deployment goes on.
+/// Exit codes: 0 done · 1 the deployment or test failed, or it cannot be done as things stand · 2 wrong usage ·
+/// 3 coordinator not reachable · 4 not allowed · 5 outcome unknown, needs a decision · 6 not found · 130 interrupted, the
+/// deployment goes on.
 #[derive(Parser, Debug)]
 #[command(name = "longshore", version, max_term_width = 100, disable_help_subcommand = true)]
 pub(crate) struct Cli {

@@ -101,6 +101,7 @@ impl Create {
         let account = connection.answer(client.create_account(request)).await?;
         talk(&format!("Account \"{name}\" is saved."));
         trust::explain(&connection, &account).await;
+        trust::warn(&connection, &account).await;
         if !test {
             screen.show(&AccountView::from(account))?;
             return Ok(Exit::Ok);

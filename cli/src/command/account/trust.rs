@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use proto::deployment as d;
 use serde::Serialize;
-use shared::aws::{RoleArn, partition_of};
+use shared::{
+    aws::{RoleArn, partition_of},
+    limits,
+};
 
 use crate::{
     connection::Connection,
@@ -12,18 +15,42 @@ use crate::{
     view::kind_of,
 };
 
-/// Says which statement the trust policy of an account's role needs. Nothing, when the account has no role.
+/// Says which statements the trust policy of an account's role needs. Nothing, when the account has no role.
 pub(super) async fn explain(connection: &Connection, account: &d::Account) {
-    let mut base = None;
-    if !account.base_account.is_empty() {
-        let mut client = connection.accounts();
-        let request = d::GetAccountRequest { name: account.base_account.clone() };
-        // The account is saved already: without its base, the statement has a placeholder.
-        base = connection.answer(client.get_account(request)).await.ok();
-    }
-    if let Some(text) = text(account, base.as_ref()) {
+    if let Some(text) = text(account, base(connection, account).await.as_ref()) {
         talk(&text);
     }
+}
+
+/// Says when sessions will not last as long as the account says.
+pub(super) async fn warn(connection: &Connection, account: &d::Account) {
+    if is_cut_short(account, base(connection, account).await.as_ref()) {
+        talk(
+            "warning: --session-duration is more than 1h, and AWS ends the session of a role that a role assumed after an hour: it \
+             will last 1h, and is renewed while a step runs.",
+        );
+    }
+}
+
+/// The account that it stands on. It is saved already: without its base, it is told with a placeholder.
+async fn base(connection: &Connection, account: &d::Account) -> Option<d::Account> {
+    if account.base_account.is_empty() {
+        return None;
+    }
+    let mut client = connection.accounts();
+    let request = d::GetAccountRequest { name: account.base_account.clone() };
+    connection.answer(client.get_account(request)).await.ok()
+}
+
+/// Whether its sessions end before they would, since a role assumes the role.
+fn is_cut_short(account: &d::Account, base: Option<&d::Account>) -> bool {
+    let is_chained = match (kind_of(account), account.base_account.as_str()) {
+        (d::account::Kind::AwsRole, "") => true,
+        (d::account::Kind::AwsRole, _) => base.is_some_and(|base| !base.role_arn.is_empty()),
+        _ => false,
+    };
+    let longest = i64::try_from(limits::CHAINED_SESSION.as_secs()).unwrap_or(i64::MAX);
+    is_chained && account.session_duration.is_some_and(|lasts| lasts.seconds > longest)
 }
 
 /// A statement of a trust policy, as IAM spells its keys.
@@ -166,6 +193,27 @@ mod tests {
         let key = d::Account { role_arn: String::new(), ..hub.clone() };
         assert_eq!(principal(Some(&key)), "arn:aws-cn:iam::ACCOUNT:user/USER");
         assert_eq!(principal(None), "arn:aws-cn:iam::ACCOUNT:user/USER");
+    }
+
+    #[test]
+    fn a_session_is_cut_short_where_a_role_assumes_the_role() {
+        let lasting = |seconds, account| d::Account {
+            session_duration: Some(prost_types::Duration { seconds, nanos: 0 }),
+            ..account
+        };
+        let here = lasting(7200, role(d::account::Kind::AwsRole));
+        assert!(is_cut_short(&here, None) && !is_cut_short(&lasting(3600, here.clone()), None));
+        let there = d::Account { base_account: "hub".into(), ..here };
+        let hub = role(d::account::Kind::Aws);
+        assert!(is_cut_short(&there, Some(&hub)));
+        assert!(
+            !is_cut_short(&there, Some(&d::Account { role_arn: String::new(), ..hub.clone() })),
+            "a user assumes it"
+        );
+        assert!(
+            !is_cut_short(&lasting(7200, hub), None)
+                && !is_cut_short(&lasting(7200, role(d::account::Kind::AwsOidc)), None)
+        );
     }
 
     #[test]

@@ -73,11 +73,15 @@ impl Update {
         let request = self.request()?;
         let is_trust_changed =
             request.role_arn.is_some() || request.external_id.is_some() || request.session_tags.is_some();
+        let is_length_changed = request.session_duration.is_some();
         let connection = Connection::open()?;
         let mut client = connection.accounts();
         let account = connection.answer(client.update_account(request)).await?;
         if is_trust_changed {
             trust::explain(&connection, &account).await;
+        }
+        if is_length_changed {
+            trust::warn(&connection, &account).await;
         }
         screen.show(&AccountView::from(account))
     }
