@@ -160,11 +160,11 @@ pub fn check_expectations(spec: &AwsSpec, found: &StepIdentity) -> Result<(), Re
     ];
     for (what, expected, is) in checks {
         if !expected.is_empty() && expected != is {
-            let is = if is.is_empty() { "none" } else { is };
+            let is = if is.is_empty() { format!("no {what}") } else { format!("the {what} {is}") };
             return Err(refusal(
                 "EXPECTATION_NOT_MET",
                 format!(
-                    "The step expects the {what} {expected}, and here it would run with the {what} {is} (as {}). Nothing was started.",
+                    "The step expects the {what} {expected}, and here it would run with {is} (as {}). Nothing was started.",
                     found.arn
                 ),
             ));

@@ -49,7 +49,7 @@ fn pins(invitation: &JoinString) -> Result<Vec<Pin>, Failure> {
     Ok(pins)
 }
 
-/// Asks each address until one answers.
+/// Asks each address until one answers; when none does, each is told.
 async fn ask(invitation: &JoinString, pins: &[Pin], csr_der: Vec<u8>) -> Result<JoinResponse, Failure> {
     let request = JoinRequest {
         invitation_id: invitation.id.clone(),
@@ -57,15 +57,22 @@ async fn ask(invitation: &JoinString, pins: &[Pin], csr_der: Vec<u8>) -> Result<
         csr_der,
         version: env!("CARGO_PKG_VERSION").into(),
     };
-    let mut failure = None;
+    let mut failures: Vec<Failure> = Vec::new();
     for url in &invitation.urls {
         match ask_one(url, pins, request.clone()).await {
             Ok(response) => return Ok(response),
-            Err(refused) if refused.exit == Exit::Refused => return Err(refused),
-            Err(other) => failure = Some(other),
+            Err(refused) if refused.exit == Exit::Refused => {
+                return Err(Failure::new(refused.exit, format!("Joining failed. {}", refused.sentence)));
+            }
+            Err(other) => failures.push(other),
         }
     }
-    Err(failure.unwrap_or_else(|| Failure::new(Exit::Usage, "The join string names no coordinator.")))
+    let Some(last) = failures.last() else {
+        return Err(Failure::new(Exit::Usage, "The join string names no coordinator."));
+    };
+    let mut why: Vec<&str> = failures.iter().map(|failure| failure.sentence.as_str()).collect();
+    why.dedup();
+    Err(Failure::new(last.exit, format!("Joining failed. {}", why.join(" "))))
 }
 
 async fn ask_one(url: &str, pins: &[Pin], request: JoinRequest) -> Result<JoinResponse, Failure> {
@@ -86,7 +93,7 @@ fn failure_of(status: &Status) -> Failure {
         Code::PermissionDenied | Code::Unauthenticated | Code::InvalidArgument => Exit::Refused,
         _ => Exit::Unavailable,
     };
-    Failure::new(exit, format!("Joining failed. {}", channel::explain(status)))
+    Failure::new(exit, channel::explain(status))
 }
 
 fn is_another_coordinator(status: &Status) -> bool {

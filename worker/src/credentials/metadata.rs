@@ -81,8 +81,8 @@ impl Metadata {
         asked.cloned().map_err(|fault| {
             let why = fault.clause(&self.endpoint);
             let sentence = format!(
-                "The step names no region, the worker is configured with none, and {why}. Set `aws.region` in the step or \
-                 `--region` on the worker."
+                "No region is known: neither a step nor the worker's `--region` names one, and {why}. Set `--region` on the \
+                 worker, or `aws.region` in each step."
             );
             refusal("NO_REGION", sentence)
         })
