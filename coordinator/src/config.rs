@@ -48,7 +48,7 @@ pub struct Settings {
     /// Where that is served, as plain HTTP for what terminates TLS before it [default: 127.0.0.1:7304]
     #[arg(long, value_name = "ADDRESS:PORT", env = "LONGSHORE_OIDC_LISTEN")]
     pub oidc_listen: Option<SocketAddr>,
-    /// Where one AWS service is, e.g. sts=https://sts.internal; may be repeated
+    /// Where one AWS service is, e.g. sts=https://sts.internal; may be repeated; in the file, a table [aws_endpoints]
     #[arg(long, value_name = "SERVICE=URL", env = "LONGSHORE_AWS_ENDPOINT", value_delimiter = ',', value_parser = aws::service_endpoint)]
     #[serde(rename = "aws_endpoints", deserialize_with = "table")]
     pub aws_endpoint: Vec<(String, String)>,

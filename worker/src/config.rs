@@ -40,7 +40,7 @@ pub struct Options {
     /// Where AWS is, if it is not where AWS says it is.
     #[arg(long, env = "LONGSHORE_WORKER_AWS_ENDPOINT_URL", value_name = "URL")]
     aws_endpoint_url: Option<String>,
-    /// Where one AWS service is, e.g. s3=https://s3.internal:9000; may be repeated.
+    /// Where one AWS service is, e.g. s3=https://s3.internal:9000; may be repeated; in the file, a table [aws_endpoints].
     #[arg(long, env = "LONGSHORE_WORKER_AWS_ENDPOINT", value_name = "SERVICE=URL", value_delimiter = ',', value_parser = aws::service_endpoint)]
     aws_endpoint: Vec<(String, String)>,
     /// PEM file of certificate authorities to trust for AWS, besides the host's and those built in [default: AWS_CA_BUNDLE].
