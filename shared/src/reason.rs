@@ -216,6 +216,8 @@ reasons! {
     LockHeld = "LOCK_HELD", Precondition;
     /// The step waits: every worker that it fits is busy.
     Busy = "BUSY", Precondition;
+    /// A worker took the test of an account and did not answer in time: `longshore worker show` says how it stands.
+    NotAnswered = "NOT_ANSWERED", Unavailable;
     /// A project's file was not uploaded.
     FileMissing = "FILE_MISSING", Precondition;
     /// The attempt is not open on this worker.

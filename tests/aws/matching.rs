@@ -101,7 +101,7 @@ fn waits_for_nobody(world: &World) -> Result<()> {
             "Isolated",
             "aws: { identity: none, require_isolation: true }",
             "ISOLATION_REQUIRED",
-            &["aws.imds_isolated=true", "worker one says false", "worker two says false"],
+            &["keeps steps from its instance's metadata", "`longshore worker show one` says why"],
         ),
     ];
     let script = format!("touch '{}'", ran.display());

@@ -244,9 +244,9 @@ impl StepRunView {
         ]
     }
 
-    /// The sentence, behind its code where `longshore-coordinator explain` knows more.
+    /// The sentence; of a failure behind its code, which `longshore-coordinator explain` knows. An exit code says itself what it is.
     fn why(&self) -> String {
-        if Reason::ALL.iter().any(|reason| reason.code() == self.reason) {
+        if self.state == "failed" && !self.reason.is_empty() && self.reason != Reason::ExitCode.code() {
             return format!("{}: {}", self.reason, self.detail);
         }
         self.detail.clone()
@@ -352,8 +352,9 @@ mod tests {
     fn failed(attempt: d::Attempt, reason: &str) -> Vec<String> {
         let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
         let attempt = d::Attempt { start_time: at(1), end_time: at(2), ..attempt };
-        let step =
+        let mut step =
             d::StepRun { reason: reason.into(), detail: "So.".into(), attempts: vec![attempt], ..Default::default() };
+        step.set_state(d::step_run::State::Failed);
         StepRunView::from(step).cells()
     }
 

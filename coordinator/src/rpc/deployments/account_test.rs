@@ -12,7 +12,7 @@ use service::task;
 use shared::{
     id::{DeploymentId, WorkerId},
     plan::{Action, Aws, Identity, Step},
-    reason::Fault,
+    reason::{Fault, Reason},
 };
 use tokio::{
     runtime::Handle,
@@ -141,7 +141,7 @@ impl Deployments {
                 sentence: format!("No worker could be asked in time. {}", why.sentence),
             },
             None => Refused {
-                reason: "NOT_ANSWERED".into(),
+                reason: Reason::NotAnswered.code().into(),
                 sentence: format!(
                     "Worker \"{worker}\" did not answer in time: `longshore worker show` says how it stands."
                 ),
