@@ -147,7 +147,7 @@ fn an_account_that_a_step_needs_and_the_environment_lacks_stops_the_deployment_b
 fn a_text_that_poses_as_an_account_is_none() {
     let process = step_with_account("#{AWS Account}", &[]);
     let fault = refused(resolve_for("staging", &process, vec![text("AWS Account", &[], "shop")], &[]));
-    assert!(fault.sentence.contains("account variable \"AWS Account\", which is of another type. Let it"), "{fault}");
+    assert!(fault.sentence.contains("\"AWS Account\", which is no account variable"), "{fault}");
     let account = vec![declared("AWS Account", VariableKind::AwsAccount, &[], Some("shop"))];
     assert!(resolve_for("staging", &process, account, &[]).is_ok(), "the name may be written as an expression");
 }
