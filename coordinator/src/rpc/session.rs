@@ -129,7 +129,10 @@ impl SessionService for Session {
         let execution = execution(&request.get_ref().execution_id)?;
         let open = self.open_attempt(worker, execution).await?;
         self.ensure_not_too_often(execution)?;
-        self.grant(worker, execution, open).await.map(Response::new).map_err(|fault| to_status(&fault))
+        let grant = self.grant(worker, execution, open).await.map_err(|fault| to_status(&fault))?;
+        // It may have ended while AWS was asked.
+        self.open_attempt(worker, execution).await?;
+        Ok(Response::new(grant))
     }
 
     async fn fetch_file(
