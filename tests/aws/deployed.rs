@@ -34,8 +34,8 @@ impl<'a> Deployed<'a> {
     }
 
     pub(crate) fn step(&self, name: &str) -> &Value {
-        let steps = self.shown["steps"].as_array().into_iter().flatten();
-        let step = steps.filter(|step| step["name"] == name).next_back();
+        let mut steps = self.shown["steps"].as_array().into_iter().flatten();
+        let step = steps.rfind(|step| step["name"] == name);
         step.unwrap_or_else(|| panic!("there is no step {name}: {:#}", self.shown))
     }
 

@@ -427,10 +427,18 @@ mod tests {
     fn aws() -> impl Strategy<Value = Aws> {
         let identity = prop_oneof![word().prop_map(Identity::Account), Just(Identity::WorkerRole)];
         let rest = (vec(assume_role(), 0..3), any::<bool>());
-        (identity, option::of(("[0-9]{12}", "[A-Za-z]{1,9}")), rest).prop_map(|(identity, expect, (assume, require_isolation))| {
-            let expect = expect.map(|(account, role)| Expect { account, role, region: String::new() });
-            Aws { identity, region: "eu-west-1".into(), expect: expect.unwrap_or_default(), assume, require_isolation }
-        })
+        (identity, option::of(("[0-9]{12}", "[A-Za-z]{1,9}")), rest).prop_map(
+            |(identity, expect, (assume, require_isolation))| {
+                let expect = expect.map(|(account, role)| Expect { account, role, region: String::new() });
+                Aws {
+                    identity,
+                    region: "eu-west-1".into(),
+                    expect: expect.unwrap_or_default(),
+                    assume,
+                    require_isolation,
+                }
+            },
+        )
     }
 
     fn assume_role() -> impl Strategy<Value = AssumeRole> {
