@@ -37,6 +37,8 @@ pub struct Minted {
     pub until: Option<i64>,
     /// How often AWS asked for fewer calls.
     pub throttled: u32,
+    /// Names of the accounts that were used for it besides the one that was asked for.
+    pub below: Vec<String>,
 }
 
 impl Minter {
@@ -60,7 +62,7 @@ impl Minter {
                 let sessions = names(&assumptions);
                 grant.assumptions = assumptions.iter().map(to_wire).collect();
                 grant.base = Some(WireBase::WorkerRole(wire::OwnRoleBase {}));
-                Ok(Minted { grant, sessions, until: None, throttled: 0 })
+                Ok(Minted { grant, sessions, until: None, throttled: 0, below: recipe.below.clone() })
             }
             Base::Token(row) => {
                 let identity = self.web_identity(row, purpose, subject).await?;
@@ -69,7 +71,7 @@ impl Minter {
                 sessions.extend(names(&assumptions));
                 grant.assumptions = assumptions.iter().map(to_wire).collect();
                 grant.base = Some(WireBase::WebIdentity(identity));
-                Ok(Minted { grant, sessions, until: None, throttled: 0 })
+                Ok(Minted { grant, sessions, until: None, throttled: 0, below: recipe.below.clone() })
             }
         }
     }
@@ -139,7 +141,7 @@ impl Minter {
             session_token: credentials.session_token.to_string(),
             expires_at: until.unwrap_or(0),
         }));
-        Ok(Minted { grant, sessions, until, throttled })
+        Ok(Minted { grant, sessions, until, throttled, below: recipe.below.clone() })
     }
 
     /// Assumes role after role. Answers how often AWS asked for fewer calls on the way.

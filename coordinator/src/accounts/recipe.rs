@@ -23,6 +23,8 @@ pub struct Recipe {
     pub hops: Vec<Hop>,
     /// Region that the account, or what it stands on, names; may be empty.
     pub region: String,
+    /// Names of the accounts that it stands on, from the nearest down.
+    pub below: Vec<String>,
 }
 
 /// What a recipe begins with.
@@ -57,7 +59,7 @@ impl Recipe {
     /// The worker's own role, and nothing on top.
     #[must_use]
     pub fn worker_role() -> Self {
-        Self { base: Base::WorkerRole, hops: Vec::new(), region: String::new() }
+        Self { base: Base::WorkerRole, hops: Vec::new(), region: String::new(), below: Vec::new() }
     }
 
     /// What an account means, down to where it begins.
@@ -89,7 +91,7 @@ impl Recipe {
             }
         };
         hops.reverse();
-        Ok(Self { base, hops, region })
+        Ok(Self { base, hops, region, below: chain.split_off(1) })
     }
 
     /// The same, with further roles on top.
@@ -186,6 +188,7 @@ mod tests {
         let recipe = read(rows, "shop").await.expect("a recipe");
         assert!(matches!(&recipe.base, Base::Key(key) if key.secret_access_key.as_str() == "secret"));
         assert_eq!(recipe.roles().collect::<Vec<_>>(), [HUB, DEPLOYER]);
+        assert_eq!(recipe.below, ["hub", "key"]);
         assert_eq!((recipe.region.as_str(), recipe.role().expect("known").name.as_str()), ("eu-west-1", "deployer"));
     }
 

@@ -48,14 +48,13 @@ pub struct Release {
 }
 
 impl Release {
-    /// What the attempt gets now, after that is in the audit log. A refusal is there too.
+    /// What the attempt gets now, after that is in the audit log, under each account that was used. A refusal is there too.
     ///
     /// # Errors
     /// Those of [`Recipe::read`], [`Minter::grant`] and the store.
     pub async fn release(&self, execution: ExecutionId, wanted: Wanted) -> Result<CredentialGrant, Fault> {
         let minted = self.mint(&wanted).await;
-        let entry = entry(execution, &wanted, minted.as_ref());
-        self.store.write(move |connection| audit::record(connection, clock::now(), &entry)).await?;
+        self.note(entries(execution, &wanted, minted.as_ref())).await?;
         minted.map(|minted| minted.grant)
     }
 
@@ -69,7 +68,10 @@ impl Release {
                 format!("To {}: the access key itself, which the step reads by name.", attempt(execution, purpose));
             released(purpose, account.clone(), None, detail)
         };
-        let entries: Vec<Entry> = accounts.iter().map(entry).collect();
+        self.note(accounts.iter().map(entry).collect()).await
+    }
+
+    async fn note(&self, entries: Vec<Entry>) -> Result<(), Fault> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -117,13 +119,20 @@ fn role_name(arn: &str) -> String {
     arn.parse::<RoleArn>().map_or_else(|_| arn.to_owned(), |arn| arn.name)
 }
 
-fn entry(execution: ExecutionId, wanted: &Wanted, minted: Result<&Minted, &Fault>) -> Entry {
+/// One for the account that was asked for, and one for each that it stands on: whoever asks who used a key finds both.
+fn entries(execution: ExecutionId, wanted: &Wanted, minted: Result<&Minted, &Fault>) -> Vec<Entry> {
     let of = attempt(execution, &wanted.purpose);
-    let (refusal, detail) = match minted {
-        Ok(minted) => (None, format!("To {of}: {}.", what(minted))),
-        Err(fault) => (Some(fault.reason), format!("Not to {of}: {fault}")),
-    };
-    released(&wanted.purpose, wanted.account.clone().unwrap_or_else(|| "worker-role".into()), refusal, detail)
+    let asked_for = wanted.account.clone().unwrap_or_else(|| "worker-role".into());
+    let released = |target: String, refusal, detail| released(&wanted.purpose, target, refusal, detail);
+    match minted {
+        Err(fault) => vec![released(asked_for, Some(fault.reason), format!("Not to {of}: {fault}"))],
+        Ok(minted) => {
+            let through = format!("To {of}, through account \"{asked_for}\": {}.", what(minted));
+            let below = minted.below.iter().map(|name| released(name.clone(), None, through.clone()));
+            let first = released(asked_for, None, format!("To {of}: {}.", what(minted)));
+            std::iter::once(first).chain(below).collect()
+        }
+    }
 }
 
 fn released(purpose: &Purpose, target: String, refusal: Option<Reason>, detail: String) -> Entry {

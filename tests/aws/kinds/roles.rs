@@ -1,9 +1,10 @@
 //! Roles on top of a worker's own role, of keys and of one another, and what the log says of where they come from.
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use tests::{World, trust, world::EVERYTHING};
 
-use super::{account, account_variable, by_account};
+use super::{account, account_variable, by_account, releases};
 use crate::deployed::{Deployed, WHO, step};
 
 #[test]
@@ -84,6 +85,11 @@ fn a_role_is_reached_over_every_way_that_leads_to_it() -> Result<()> {
     assert!(deployed.log("Wide")?.contains("it lists users"), "{}", deployed.log("Wide")?);
     let narrow = deployed.log("Narrow")?;
     assert!(narrow.contains("refused:") && narrow.contains("iam:ListUsers"), "{narrow}");
+    // Whoever asks who used the key finds what was done through the account that stands on it.
+    let by_key = releases::of(&world, "shop")?;
+    let through =
+        |row: &Value| row["detail"].as_str().is_some_and(|detail| detail.contains("through account \"on-key\""));
+    assert!(by_key.iter().any(through), "{by_key:#?}");
     differ(&world)
 }
 
