@@ -10,6 +10,6 @@ mod release;
 pub use self::{
     minter::{Minted, Minter},
     purpose::Purpose,
-    recipe::{Base, Hop, Recipe},
+    recipe::{Base, Recipe, role_of},
     release::{Release, Wanted},
 };

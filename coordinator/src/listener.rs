@@ -90,27 +90,35 @@ async fn accept(
     shutdown: Shutdown,
 ) {
     let slots = Arc::new(Semaphore::new(HANDSHAKES));
+    while let Some((slot, stream, address)) = next_connection(&listener, &slots, &shutdown).await {
+        let welcome = welcome(stream, address, tls.clone(), admission.clone(), ready.clone(), slot);
+        task::spawn("handshake", welcome);
+    }
+}
+
+/// The next connection, once a slot is free for it; none when the end was asked for.
+pub(crate) async fn next_connection(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+    shutdown: &Shutdown,
+) -> Option<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
     loop {
         let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
+            let slot = Arc::clone(slots).acquire_owned().await.ok()?;
             Some((slot, listener.accept().await))
         };
-        let accepted = tokio::select! {
+        let (slot, accepted) = tokio::select! {
             biased;
-            () = shutdown.requested() => return,
-            accepted = next => accepted,
+            () = shutdown.requested() => return None,
+            next = next => next?,
         };
         match accepted {
-            Some((slot, Ok((stream, address)))) => {
-                let welcome = welcome(stream, address, tls.clone(), admission.clone(), ready.clone(), slot);
-                task::spawn("handshake", welcome);
-            }
-            Some((_, Err(error))) => {
+            Ok((stream, address)) => return Some((slot, stream, address)),
+            Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 // Out of file descriptors: trying again at once would only burn the CPU.
                 sleep(Duration::from_millis(100)).await;
             }
-            None => return,
         }
     }
 }

@@ -117,7 +117,7 @@ impl Preparer {
         Ok(spec)
     }
 
-    /// How an attempt becomes who its step is in AWS; none for a step that takes its worker's own role as it is, or has none.
+    /// How an attempt becomes who its step is in AWS; none for a step that is nobody there.
     ///
     /// # Errors
     /// As [`Preparer::prepare`].
@@ -130,8 +130,7 @@ impl Preparer {
     ) -> Result<Option<Wanted>, Refusal> {
         let ready = self.ready(deployment, step).await?;
         let resolved = identity::resolve(&ready)?;
-        let asked_for = resolved.filter(|it| !it.account.is_empty() || !it.assume.is_empty());
-        Ok(asked_for.map(|resolved| resolved.wanted(&ready, attempt, worker)))
+        Ok(resolved.map(|resolved| resolved.wanted(&ready, attempt, worker)))
     }
 
     /// Forgets a deployment that has ended.

@@ -53,6 +53,27 @@ fn an_unknown_access_key_is_told_from_a_wrong_secret() -> Result<()> {
 }
 
 #[test]
+fn a_key_that_was_deactivated_is_one_that_aws_does_not_know_and_no_step_starts_with_it() -> Result<()> {
+    let world = World::start()?;
+    let key = world.deployer("shop")?;
+    world.account("shop", &key)?;
+    let _host = world.ec2_host("one", "default")?;
+    let deactivate = [("UserName", "shop"), ("AccessKeyId", key.id.as_str()), ("Status", "Inactive")];
+    world.aws().as_root("iam", "UpdateAccessKey", &deactivate)?;
+    let ran = world.folder().join("ran");
+    let touch = format!("touch '{}'", ran.display());
+    let run = ["run", "--pool", "default", "--account", "shop", "--region", "eu-west-1", "--", &touch];
+    for asked in [&["account", "test", "shop"][..], &run] {
+        let answer = world.cli().run(asked)?;
+        let said = format!("{}{}", answer.stdout, answer.stderr);
+        assert_eq!(answer.code, 1, "{answer}");
+        assert!(said.contains("deactivated") && said.contains(&key.id), "{said}");
+    }
+    assert!(!ran.exists());
+    Ok(())
+}
+
+#[test]
 fn a_key_of_the_wrong_shape_is_refused_and_nothing_is_saved() -> Result<()> {
     let world = World::start()?;
     for (id, hint) in [("ASIAIOSFODNN7EXAMPLE", "ASIA"), ("AKIA", "AKIA"), ("a-secret-key-in-the-wrong-place", "AKIA")]

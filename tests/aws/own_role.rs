@@ -30,6 +30,33 @@ fn a_role_that_is_exchanged_under_a_running_worker_is_seen_and_used() -> Result<
     assert!(answer.stdout.matches("assumed-role/other-role/").count() >= 2, "{answer}");
     assert!(answer.stdout.contains("from worker-role (imds)"), "the log names the source: {answer}");
     assert!(host.host.log().contains("other-role"), "the agent's log says it: {}", host.host.log());
+    let rows = world.cli().ok(&["audit", "list", "--account", "worker-role"])?;
+    for part in ["credentials.release", "started by token first-admin", "assumed-role/other-role/", " until 20"] {
+        assert!(rows.contains(part), "the audit log has what was released, for how long and for whom: {rows}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_step_does_not_become_the_role_that_its_worker_is_given_while_it_runs() -> Result<()> {
+    let world = World::start()?;
+    for role in ["first", "second"] {
+        world.aws().create_instance_role(role, EVERYTHING)?;
+    }
+    let mut host = world.unstarted_host("one", Instance::with_role("first"))?;
+    host.imds.vend_for(Duration::from_secs(20));
+    world.bring_up(&mut host.host, "default")?;
+    let go = world.folder().join("go");
+    let id = waiting_step(&world, &go)?;
+    until("the step to run", SEEN, || Ok(world.log(&id, "Step")?.contains("begun").then_some(())))?;
+    host.imds.set_role(Some("second"));
+    let kept = "and could not be refreshed: the step began as arn:aws:sts::123456789012:assumed-role/first/";
+    until("the warning in the step's log", SEEN, || Ok(world.log(&id, "Step")?.contains(kept).then_some(())))?;
+    fs::write(&go, "")?;
+    world.ended(&id)?;
+    let log = world.log(&id, "Step")?;
+    let mut said = log.lines().filter(|line| line.trim_start().starts_with("arn:"));
+    ensure!(said.all(|arn| arn.contains("assumed-role/first/")), "it is somebody else: {log}");
     Ok(())
 }
 
@@ -107,7 +134,7 @@ fn a_step_is_told_before_its_credentials_end_and_when_newer_ones_came() -> Resul
     let world = World::start()?;
     world.aws().create_instance_role("short", EVERYTHING)?;
     let mut host = world.unstarted_host("one", Instance::with_role("short"))?;
-    host.imds.vend_for(Duration::from_secs(40));
+    host.imds.vend_for(Duration::from_secs(20));
     world.bring_up(&mut host.host, "default")?;
     let go = world.folder().join("go");
     let id = waiting_step(&world, &go)?;

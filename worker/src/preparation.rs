@@ -138,17 +138,12 @@ async fn aws_needs(
         return Err(not_isolated(host));
     }
     let region = host.aws.region(aws).await?;
-    let source = match aws.source() {
-        aws_spec::Source::WorkerRole => CredentialSource::worker_role(host),
-        aws_spec::Source::RoleOnWorkerRole | aws_spec::Source::Account => {
-            CredentialSource::granted(host, access, execution, &region)
-        }
-        aws_spec::Source::Unspecified => {
-            let sentence =
-                "The step's AWS identity is of a kind that this worker does not know: upgrade it. Nothing was started.";
-            return Err(refusal("UNKNOWN_IDENTITY", sentence));
-        }
-    };
+    if aws.source() == aws_spec::Source::Unspecified {
+        let sentence =
+            "The step's AWS identity is of a kind that this worker does not know: upgrade it. Nothing was started.";
+        return Err(refusal("UNKNOWN_IDENTITY", sentence));
+    }
+    let source = CredentialSource::new(host, access, execution, &region);
     let had = source.patiently().await?;
     let (identity, throttled) = host.aws.identify(&had.credentials, &region, had.source).await?;
     credentials::check_expectations(aws, &identity)?;

@@ -5,12 +5,15 @@ use std::time::Duration;
 use ::aws::{Answer, Assumption, Aws, Caller, Credentials};
 use proto::worker::{self as wire, credential_grant::Base as WireBase};
 use secrecy::ExposeSecret;
-use shared::reason::{Fault, Reason};
+use shared::{
+    plan::AssumeRole,
+    reason::{Fault, Reason},
+};
 use zeroize::Zeroizing;
 
 use super::{
     purpose::Purpose,
-    recipe::{Base, Hop, Recipe},
+    recipe::{Base, Recipe},
 };
 use crate::{
     clock,
@@ -55,25 +58,21 @@ impl Minter {
         region: &str,
     ) -> Result<Minted, Fault> {
         let mut grant = wire::CredentialGrant { region: region.to_owned(), ..wire::CredentialGrant::default() };
-        match &recipe.base {
-            Base::Key(key) => self.of_key(whom, recipe, key, purpose, grant).await,
-            Base::WorkerRole => {
-                let assumptions = assumptions(recipe, purpose, false);
-                let sessions = names(&assumptions);
-                grant.assumptions = assumptions.iter().map(to_wire).collect();
-                grant.base = Some(WireBase::WorkerRole(wire::OwnRoleBase {}));
-                Ok(Minted { grant, sessions, until: None, throttled: 0, below: recipe.below.clone() })
-            }
+        let (base, told, mut sessions) = match &recipe.base {
+            Base::Key(key) => return self.of_key(whom, recipe, key, purpose, grant).await,
+            Base::WorkerRole => (WireBase::WorkerRole(wire::OwnRoleBase {}), false, Vec::new()),
             Base::Token(row) => {
                 let identity = self.web_identity(row, purpose, subject).await?;
-                let assumptions = assumptions(recipe, purpose, row.session_tags);
-                let mut sessions = vec![identity.session_name.clone()];
-                sessions.extend(names(&assumptions));
-                grant.assumptions = assumptions.iter().map(to_wire).collect();
-                grant.base = Some(WireBase::WebIdentity(identity));
-                Ok(Minted { grant, sessions, until: None, throttled: 0, below: recipe.below.clone() })
+                let session = identity.session_name.clone();
+                (WireBase::WebIdentity(identity), row.session_tags, vec![session])
             }
-        }
+        };
+        // The roles on top are assumed where what they stand on is: on the worker.
+        let assumptions = assumptions(recipe, purpose, told);
+        sessions.extend(names(&assumptions));
+        grant.assumptions = assumptions.iter().map(to_wire).collect();
+        grant.base = Some(base);
+        Ok(Minted { grant, sessions, until: None, throttled: 0, below: recipe.below.clone() })
     }
 
     /// Who AWS says an account is, asked from here and in the way its steps would become it.
@@ -186,7 +185,7 @@ fn assumptions(recipe: &Recipe, purpose: &Purpose, mut told: bool) -> Vec<Assump
     assumptions
 }
 
-fn assumption(hop: &Hop, purpose: &Purpose, duration: Duration, tells: bool) -> Assumption {
+fn assumption(hop: &AssumeRole, purpose: &Purpose, duration: Duration, tells: bool) -> Assumption {
     let session_name = if hop.session_name.is_empty() { purpose.session_name() } else { hop.session_name.clone() };
     Assumption {
         role_arn: hop.role_arn.clone(),
@@ -260,8 +259,8 @@ mod tests {
         }
     }
 
-    fn hop(role: &str, session_tags: bool) -> Hop {
-        Hop {
+    fn hop(role: &str, session_tags: bool) -> AssumeRole {
+        AssumeRole {
             role_arn: format!("arn:aws:iam::123456789012:role/{role}"),
             session_name: String::new(),
             external_id: String::new(),
@@ -272,7 +271,7 @@ mod tests {
     }
 
     /// Which sessions are told tags and a source identity.
-    fn told(hops: Vec<Hop>, by_the_base: bool) -> Vec<bool> {
+    fn told(hops: Vec<AssumeRole>, by_the_base: bool) -> Vec<bool> {
         let recipe = Recipe::worker_role().on_top(hops);
         let assumptions = assumptions(&recipe, &purpose(), by_the_base);
         for assumption in &assumptions {
@@ -293,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_name_that_the_step_gives_its_session_is_kept() {
-        let named = Hop { session_name: "release".into(), ..hop("a", true) };
+        let named = AssumeRole { session_name: "release".into(), ..hop("a", true) };
         let recipe = Recipe::worker_role().on_top(vec![named]);
         assert_eq!(assumptions(&recipe, &purpose(), false)[0].session_name, "release");
     }

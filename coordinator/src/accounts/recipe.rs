@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use shared::{
     aws::RoleArn,
     limits,
+    plan::AssumeRole,
     reason::{Fault, Reason},
 };
 
@@ -19,8 +20,8 @@ use crate::{
 pub struct Recipe {
     /// What it begins with.
     pub base: Base,
-    /// Roles on top, each assumed with the credentials of the one before.
-    pub hops: Vec<Hop>,
+    /// Roles on top, each assumed with the credentials of the one before; their texts are evaluated.
+    pub hops: Vec<AssumeRole>,
     /// Region that the account, or what it stands on, names; may be empty.
     pub region: String,
     /// Names of the accounts that it stands on, from the nearest down.
@@ -36,23 +37,6 @@ pub enum Base {
     Token(Box<Row>),
     /// The worker's own role.
     WorkerRole,
-}
-
-/// A role to assume.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Hop {
-    /// ARN of the role.
-    pub role_arn: String,
-    /// Name of the session; empty for one that says what it is for.
-    pub session_name: String,
-    /// What the role demands; empty for none.
-    pub external_id: String,
-    /// How long the session lasts.
-    pub duration: Duration,
-    /// Session policy, JSON; empty for none.
-    pub policy: String,
-    /// Whether the session carries tags and a source identity.
-    pub session_tags: bool,
 }
 
 impl Recipe {
@@ -81,7 +65,7 @@ impl Recipe {
                 region.clone_from(&opened.row.region);
             }
             if opened.row.kind != Kind::AwsOidc && !opened.row.role_arn.is_empty() {
-                hops.push(Hop::of_account(&opened.row));
+                hops.push(role_of(&opened.row));
             }
             match opened.row.kind {
                 Kind::Aws => break Base::Key(Box::new(opened)),
@@ -96,7 +80,7 @@ impl Recipe {
 
     /// The same, with further roles on top.
     #[must_use]
-    pub fn on_top(mut self, hops: Vec<Hop>) -> Self {
+    pub fn on_top(mut self, hops: Vec<AssumeRole>) -> Self {
         self.hops.extend(hops);
         self
     }
@@ -131,18 +115,16 @@ impl Recipe {
     }
 }
 
-impl Hop {
-    /// The role that an account is.
-    #[must_use]
-    pub fn of_account(row: &Row) -> Self {
-        Self {
-            role_arn: row.role_arn.clone(),
-            session_name: String::new(),
-            external_id: row.external_id.clone(),
-            duration: row.session_duration(),
-            policy: String::new(),
-            session_tags: row.session_tags,
-        }
+/// The role that an account is.
+#[must_use]
+pub fn role_of(row: &Row) -> AssumeRole {
+    AssumeRole {
+        role_arn: row.role_arn.clone(),
+        session_name: String::new(),
+        external_id: row.external_id.clone(),
+        duration: row.session_duration(),
+        policy: String::new(),
+        session_tags: row.session_tags,
     }
 }
 

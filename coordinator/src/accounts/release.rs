@@ -5,18 +5,20 @@ use rusqlite::Connection;
 use shared::{
     aws::RoleArn,
     id::ExecutionId,
+    plan::AssumeRole,
     reason::{Fault, Reason},
 };
 
 use super::{
     minter::{Minted, Minter},
     purpose::Purpose,
-    recipe::{Base, Hop, Recipe},
+    recipe::{Base, Recipe},
 };
 use crate::{
     audit::{self, Entry},
     clock,
     issuer::Subject,
+    registry::worker::Identity,
     seal::Seal,
     store::Store,
 };
@@ -27,7 +29,7 @@ pub struct Wanted {
     /// The account; none for the worker's own role with roles on top.
     pub account: Option<String>,
     /// Roles that the step assumes on top.
-    pub assume: Vec<Hop>,
+    pub assume: Vec<AssumeRole>,
     /// Region of the step; empty where only the worker knows it.
     pub region: String,
     /// What it is for.
@@ -49,12 +51,18 @@ pub struct Release {
 
 impl Release {
     /// What the attempt gets now, after that is in the audit log, under each account that was used. A refusal is there too.
+    /// `own_role` is what its worker said last of its own role.
     ///
     /// # Errors
     /// Those of [`Recipe::read`], [`Minter::grant`] and the store.
-    pub async fn release(&self, execution: ExecutionId, wanted: Wanted) -> Result<CredentialGrant, Fault> {
+    pub async fn release(
+        &self,
+        execution: ExecutionId,
+        wanted: Wanted,
+        own_role: Option<&Identity>,
+    ) -> Result<CredentialGrant, Fault> {
         let minted = self.mint(&wanted).await;
-        self.note(entries(execution, &wanted, minted.as_ref())).await?;
+        self.note(entries(execution, &wanted, own_role, minted.as_ref())).await?;
         minted.map(|minted| minted.grant)
     }
 
@@ -120,16 +128,21 @@ fn role_name(arn: &str) -> String {
 }
 
 /// One for the account that was asked for, and one for each that it stands on: whoever asks who used a key finds both.
-fn entries(execution: ExecutionId, wanted: &Wanted, minted: Result<&Minted, &Fault>) -> Vec<Entry> {
+fn entries(
+    execution: ExecutionId,
+    wanted: &Wanted,
+    own_role: Option<&Identity>,
+    minted: Result<&Minted, &Fault>,
+) -> Vec<Entry> {
     let of = attempt(execution, &wanted.purpose);
     let asked_for = wanted.account.clone().unwrap_or_else(|| "worker-role".into());
     let released = |target: String, refusal, detail| released(&wanted.purpose, target, refusal, detail);
     match minted {
         Err(fault) => vec![released(asked_for, Some(fault.reason), format!("Not to {of}: {fault}"))],
         Ok(minted) => {
-            let through = format!("To {of}, through account \"{asked_for}\": {}.", what(minted));
+            let through = format!("To {of}, through account \"{asked_for}\": {}.", what(minted, own_role));
             let below = minted.below.iter().map(|name| released(name.clone(), None, through.clone()));
-            let first = released(asked_for, None, format!("To {of}: {}.", what(minted)));
+            let first = released(asked_for, None, format!("To {of}: {}.", what(minted, own_role)));
             std::iter::once(first).chain(below).collect()
         }
     }
@@ -151,11 +164,16 @@ fn attempt(execution: ExecutionId, purpose: &Purpose) -> String {
     format!("attempt {attempt} of step \"{step}\" of deployment {deployment}, started by {started_by} ({execution})")
 }
 
-fn what(minted: &Minted) -> String {
-    let until = minted.until.and_then(|at| jiff::Timestamp::from_second(at).ok());
-    match (minted.sessions.is_empty(), until) {
-        (true, _) => "the access key itself".into(),
-        (false, Some(until)) => format!("session {}, until {until}", minted.sessions.join(" > ")),
-        (false, None) => format!("session {}, made by the worker", minted.sessions.join(" > ")),
+fn what(minted: &Minted, own_role: Option<&Identity>) -> String {
+    let time = |at: i64| jiff::Timestamp::from_second(at).map(|at| at.to_string()).unwrap_or_default();
+    let is_own_role = matches!(minted.grant.base, Some(WireBase::WorkerRole(_)));
+    match (minted.sessions.is_empty(), minted.until, own_role.filter(|own| !own.arn.is_empty())) {
+        (true, _, Some(own)) if is_own_role => {
+            format!("the worker's own role, as it said last {} until {}", own.arn, time(own.expires_at))
+        }
+        (true, _, None) if is_own_role => "the worker's own role, of which it has not said anything yet".into(),
+        (true, ..) => "the access key itself".into(),
+        (false, Some(until), _) => format!("session {}, until {}", minted.sessions.join(" > "), time(until)),
+        (false, None, _) => format!("session {}, made by the worker", minted.sessions.join(" > ")),
     }
 }

@@ -17,13 +17,14 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 use super::{
     Enabled,
     documents::{DISCOVERY, Discovery, JWKS, Jwks},
 };
+use crate::listener::next_connection;
 
 /// 64 connections at once, each for one request: AWS fetches a few times an hour. The kernel's queue holds the rest.
 const CONNECTIONS: usize = 64;
@@ -44,27 +45,8 @@ pub(super) fn serve(listener: TcpListener, issuer: Arc<Enabled>, shutdown: Shutd
 
 async fn accept(listener: TcpListener, issuer: Arc<Enabled>, shutdown: Shutdown) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
-            Some((slot, listener.accept().await))
-        };
-        let accepted = tokio::select! {
-            biased;
-            () = shutdown.requested() => return,
-            accepted = next => accepted,
-        };
-        match accepted {
-            Some((slot, Ok((stream, _)))) => {
-                task::spawn("oidc-connection", converse(stream, Arc::clone(&issuer), slot));
-            }
-            Some((_, Err(error))) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                // Out of file descriptors: trying again at once would only burn the CPU.
-                sleep(Duration::from_millis(100)).await;
-            }
-            None => return,
-        }
+    while let Some((slot, stream, _)) = next_connection(&listener, &slots, &shutdown).await {
+        task::spawn("oidc-connection", converse(stream, Arc::clone(&issuer), slot));
     }
 }
 

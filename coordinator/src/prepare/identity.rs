@@ -16,7 +16,7 @@ use shared::{
 };
 
 use super::{Ready, surroundings::Known};
-use crate::accounts::{Base, Hop, Recipe, Wanted};
+use crate::accounts::{Base, Recipe, Wanted};
 
 /// A step's AWS identity, with everything about it that is known before a worker is asked.
 pub(super) struct Resolved {
@@ -24,7 +24,7 @@ pub(super) struct Resolved {
     /// Name of the account; empty for the worker's own role.
     pub(super) account: String,
     /// Roles that the step has on top.
-    pub(super) assume: Vec<Hop>,
+    pub(super) assume: Vec<AssumeRole>,
     /// Empty: the worker's.
     pub(super) region: String,
     pub(super) expect: Expectation,
@@ -132,7 +132,7 @@ fn region(ready: &Ready, recipe: &Recipe) -> Result<String, Refusal> {
 }
 
 /// A role as the step names it, with every text evaluated and looked at.
-fn hop(ready: &Ready, role: &AssumeRole) -> Result<Hop, Refusal> {
+fn hop(ready: &Ready, role: &AssumeRole) -> Result<AssumeRole, Refusal> {
     let texts = ready.texts();
     let refuse = |what: &str, why: String| {
         texts.refuse(
@@ -140,7 +140,7 @@ fn hop(ready: &Ready, role: &AssumeRole) -> Result<Hop, Refusal> {
             &format!("its `assume_role.{what}` came out as what AWS does not take: it {why}."),
         )
     };
-    let hop = Hop {
+    let hop = AssumeRole {
         role_arn: texts.public("role to assume", &role.role_arn)?,
         session_name: texts.public("name of a session", &role.session_name)?,
         external_id: texts.whole("external id", &role.external_id)?.text.trim().to_owned(),

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::{answer, fleet::AskWorker, open};
 use crate::{
-    accounts::{Base, Hop, Minter, Recipe},
+    accounts::{Base, Minter, Recipe, role_of},
     audit,
     authorization::{Caller, Trust},
     clock,
@@ -185,7 +185,7 @@ impl Accounts {
             }
         };
         let region = if row.region.is_empty() { base.region.clone() } else { row.region.clone() };
-        let own = (row.kind != Kind::AwsOidc && !row.role_arn.is_empty()).then(|| Hop::of_account(row));
+        let own = (row.kind != Kind::AwsOidc && !row.role_arn.is_empty()).then(|| role_of(row));
         Ok(Recipe { region, ..base.on_top(own.into_iter().collect()) })
     }
 

@@ -228,9 +228,10 @@ impl Session {
             Fault::new(Reason::named(&refusal.reason).unwrap_or(Reason::StepRefused), refusal.detail)
         };
         let wanted = wanted.map_err(refused)?.ok_or_else(|| {
-            Fault::new(Reason::AttemptNotOpen, "The step takes nothing from the coordinator to be somebody in AWS.")
+            Fault::new(Reason::AttemptNotOpen, "The step is nobody in AWS: there is nothing to hand out for it.")
         })?;
-        self.release.release(execution, wanted).await
+        let own_role = self.presence.of(worker).and_then(|heard| heard.identity);
+        self.release.release(execution, wanted, own_role.as_ref()).await
     }
 
     /// Stores what comes and acknowledges what is durable, batch by batch.

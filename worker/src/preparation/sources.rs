@@ -24,25 +24,10 @@ use crate::{
 /// 60 seconds for the coordinator to say how a step becomes who it shall be.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where an attempt's credentials come from, and whose they must be from the first to the last.
+/// Where an attempt's credentials come from, and whose they must be from the first to the last: the coordinator is asked each time
+/// how the attempt becomes who it shall be, also for the worker's own role, so that each release is in its audit log.
 #[derive(Clone)]
 pub struct CredentialSource {
-    host: Arc<Host>,
-    link: Link,
-    /// Who the step is; nobody before AWS has said it.
-    who: Option<StepIdentity>,
-}
-
-#[derive(Clone)]
-enum Link {
-    /// The source of the worker's own role.
-    WorkerRole,
-    /// The coordinator, which is asked each time how the attempt becomes who it shall be.
-    Grant(Arc<Granted>),
-}
-
-/// What is granted to an attempt.
-struct Granted {
     host: Arc<Host>,
     /// The way to the coordinator.
     access: Access,
@@ -50,14 +35,16 @@ struct Granted {
     /// Of the step.
     region: String,
     /// The newest grant that begins with the worker's own role: it holds no secret, and serves while contact is lost.
-    last: Mutex<Option<CredentialGrant>>,
+    last: Arc<Mutex<Option<CredentialGrant>>>,
+    /// Who the step is; nobody before AWS has said it.
+    who: Option<StepIdentity>,
 }
 
 /// What an agent that comes back must know of a source; lies in the runtime folder and holds no secret.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Note {
-    #[prost(bool, tag = "1")]
-    granted: bool,
+    #[prost(message, optional, tag = "1")]
+    last: Option<CredentialGrant>,
     #[prost(message, optional, tag = "2")]
     who: Option<StepIdentity>,
 }
@@ -66,23 +53,17 @@ impl CredentialSource {
     /// File in the runtime folder by which a restarted agent knows the source.
     pub const FILE: &str = "credential-source";
 
-    /// The worker's own role.
+    /// For an attempt whose step is in this region.
     #[must_use]
-    pub fn worker_role(host: &Arc<Host>) -> Self {
-        Self { host: host.clone(), link: Link::WorkerRole, who: None }
-    }
-
-    /// What the coordinator grants to an attempt whose step is in this region.
-    #[must_use]
-    pub fn granted(host: &Arc<Host>, access: &Access, execution: ExecutionId, region: &str) -> Self {
-        let granted = Granted {
+    pub fn new(host: &Arc<Host>, access: &Access, execution: ExecutionId, region: &str) -> Self {
+        Self {
             host: host.clone(),
             access: access.clone(),
             execution,
             region: region.into(),
-            last: Mutex::default(),
-        };
-        Self { host: host.clone(), link: Link::Grant(Arc::new(granted)), who: None }
+            last: Arc::default(),
+            who: None,
+        }
     }
 
     /// From now on, only credentials of this identity are taken.
@@ -94,18 +75,17 @@ impl CredentialSource {
     /// What [`Self::FILE`] holds.
     #[must_use]
     pub fn note(&self) -> Vec<u8> {
-        Note { granted: matches!(self.link, Link::Grant(_)), who: self.who.clone() }.encode_to_vec()
+        Note { last: self.last(), who: self.who.clone() }.encode_to_vec()
     }
 
     /// The source that an earlier agent noted; none for a step without AWS credentials.
     #[must_use]
     pub fn noted(host: &Arc<Host>, access: &Access, execution: ExecutionId) -> Option<Self> {
         let note = std::fs::read(host.home.runtime(execution).path().join(Self::FILE)).ok()?;
-        let Note { granted, who } = Note::decode(note.as_slice()).ok()?;
+        let Note { last, who } = Note::decode(note.as_slice()).ok()?;
         let who = who?;
-        let source =
-            if granted { Self::granted(host, access, execution, &who.region) } else { Self::worker_role(host) };
-        Some(source.bound_to(&who))
+        let source = Self::new(host, access, execution, &who.region);
+        Some(Self { last: Arc::new(Mutex::new(last)), ..source }.bound_to(&who))
     }
 
     /// Waits for a session and for a coordinator that cannot say it at once.
@@ -113,54 +93,6 @@ impl CredentialSource {
     /// # Errors
     /// A refusal when they cannot be had within a minute.
     pub(super) async fn patiently(&self) -> Result<Had, Refusal> {
-        match &self.link {
-            Link::WorkerRole => {
-                let credentials = self.host.aws.role_credentials().await?;
-                Ok(Had { credentials, source: self.host.aws.role_name(), throttled: 0 })
-            }
-            Link::Grant(granted) => granted.patiently().await,
-        }
-    }
-
-    /// A role may be exchanged and an account changed while a step runs: then the step keeps what it has, to its end.
-    async fn ensure_unchanged(&self, fresh: &Credentials) -> Result<(), Refusal> {
-        let Some(who) = &self.who else { return Ok(()) };
-        let (now, _) = self.host.aws.identify(fresh, &who.region, who.source.clone()).await?;
-        if is_same(who, &now) {
-            return Ok(());
-        }
-        Err(refusal(
-            Reason::ExpectationNotMet.code(),
-            format!(
-                "the step began as {}, and newer credentials would make it {}; it is not given those.",
-                who.arn, now.arn
-            ),
-        ))
-    }
-}
-
-/// Two sessions of one role are the same.
-fn is_same(a: &StepIdentity, b: &StepIdentity) -> bool {
-    let who = |identity: &StepIdentity| match role_of_session(&identity.arn) {
-        "" => identity.arn.clone(),
-        role => role.to_owned(),
-    };
-    a.account == b.account && who(a) == who(b)
-}
-
-impl Source for CredentialSource {
-    async fn fetch(&self, patience: Duration) -> Result<Credentials, Refusal> {
-        let fresh = match &self.link {
-            Link::WorkerRole => self.host.aws.fresh_role_credentials().await?,
-            Link::Grant(granted) => granted.now(patience).await?,
-        };
-        self.ensure_unchanged(&fresh).await?;
-        Ok(fresh)
-    }
-}
-
-impl Granted {
-    async fn patiently(&self) -> Result<Had, Refusal> {
         let request = FetchCredentialsRequest { execution_id: self.execution.to_string() };
         let mut access = self.access.clone();
         let ask = |mut client: super::Client| {
@@ -207,15 +139,44 @@ impl Granted {
     fn last(&self) -> Option<CredentialGrant> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// A role may be exchanged and an account changed while a step runs: then the step keeps what it has, to its end.
+    async fn ensure_unchanged(&self, fresh: &Credentials) -> Result<(), Refusal> {
+        let Some(who) = &self.who else { return Ok(()) };
+        let (now, _) = self.host.aws.identify(fresh, &who.region, who.source.clone()).await?;
+        if is_same(who, &now) {
+            return Ok(());
+        }
+        Err(refusal(
+            Reason::ExpectationNotMet.code(),
+            format!(
+                "the step began as {}, and newer credentials would make it {}; it is not given those.",
+                who.arn, now.arn
+            ),
+        ))
+    }
+}
+
+/// Two sessions of one role are the same.
+fn is_same(a: &StepIdentity, b: &StepIdentity) -> bool {
+    let who = |identity: &StepIdentity| match role_of_session(&identity.arn) {
+        "" => identity.arn.clone(),
+        role => role.to_owned(),
+    };
+    a.account == b.account && who(a) == who(b)
+}
+
+impl Source for CredentialSource {
+    async fn fetch(&self, patience: Duration) -> Result<Credentials, Refusal> {
+        let fresh = self.now(patience).await?;
+        self.ensure_unchanged(&fresh).await?;
+        Ok(fresh)
+    }
 }
 
 impl fmt::Debug for CredentialSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let link = match self.link {
-            Link::WorkerRole => "WorkerRole",
-            Link::Grant(_) => "Grant",
-        };
-        f.debug_struct("CredentialSource").field("link", &link).field("who", &self.who).finish_non_exhaustive()
+        f.debug_struct("CredentialSource").field("who", &self.who).finish_non_exhaustive()
     }
 }
 
