@@ -1,6 +1,6 @@
 //! Messages that are too long, and bytes that are no message, on each of the three listeners.
 
-use std::{fs, sync::Arc};
+use std::{fs, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use proto::worker as w;
@@ -9,7 +9,7 @@ use service::{
     channel::channel,
     tls::{self, Identity},
 };
-use tests::{WorkerHost, World};
+use tests::{WorkerHost, World, until};
 use tonic::{
     Code, Request, Status,
     client::Grpc,
@@ -21,6 +21,11 @@ use tonic::{
 
 const CREATE_POOL: &str = "/longshore.deployment.v1.PoolService/CreatePool";
 const JOIN: &str = "/longshore.worker.v1.JoinService/Join";
+
+/// More questions about one attempt than a coordinator answers in two minutes.
+const ASKED: u32 = 200;
+/// 60 seconds: a step on a busy machine.
+const SOON: Duration = Duration::from_secs(60);
 
 /// Field 1 of a message, as long as wanted: for most requests a name.
 fn field_one(length: usize) -> Vec<u8> {
@@ -110,6 +115,37 @@ async fn a_worker_gets_nothing_that_is_not_its_own() -> Result<()> {
         assert_ne!(status.code(), Code::Unavailable, "the connection is still good: {status:?}");
     }
     assert_eq!(world.run_script("hello", "echo hello")?["state"], "succeeded", "the true worker is not disturbed");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_asks_without_end_what_its_step_needs_is_told_to_wait() -> Result<()> {
+    let world = World::without_aws()?;
+    let host = world.host("one")?;
+    let go_on = world.folder().join("go-on");
+    let script = format!("until [ -e {} ]; do sleep 0.1; done", go_on.display());
+    let id = world.start_script("asked", &script)?;
+    let execution_id = until("the step to run", SOON, || {
+        let shown = world.deployment(&id)?;
+        let attempt = &shown["steps"][0]["attempts"][0];
+        Ok(attempt["execution_id"].as_str().filter(|_| attempt["state"] == "running").map(String::from))
+    })?;
+    let settings = world.coordinator().settings();
+    let url = format!("https://{}:{}", settings.address, settings.worker);
+    let worker = channel(&url, tls::client_config(authority(&world)?, Some(identity(&host)?))?)?;
+    let mut client = w::session_service_client::SessionServiceClient::new(worker);
+    for _ in 0..ASKED {
+        if let Err(status) = client.fetch_step(w::FetchStepRequest { execution_id: execution_id.clone() }).await {
+            assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+            break;
+        }
+    }
+    let asked = client.fetch_credentials(w::FetchCredentialsRequest { execution_id: execution_id.clone() }).await;
+    let status = asked.expect_err("both questions count");
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert!(status.message().contains(&execution_id), "it says for which attempt: {status:?}");
+    fs::write(&go_on, "")?;
+    assert_eq!(world.ended(&id)?["state"], "succeeded", "the step itself is not disturbed");
     Ok(())
 }
 

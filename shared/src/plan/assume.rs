@@ -128,7 +128,7 @@ pub fn check_session_policy(policy: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::plan::Process;
-    use crate::plan::tests::{faults_after, step};
+    use crate::plan::faults::tests::{faults_after, step};
 
     fn assume(role_arn: &str) -> AssumeRole {
         AssumeRole {

@@ -79,7 +79,7 @@ fn check_role(text: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Identity, tests::faults_after};
+    use crate::plan::{Identity, faults::tests::faults_after};
 
     #[test]
     fn a_demand_that_no_worker_can_ever_meet_is_at_fault() {

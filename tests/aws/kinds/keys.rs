@@ -77,6 +77,14 @@ fn a_step_gets_a_session_and_the_key_itself_only_where_its_account_says_so() -> 
     assert!(log.contains("KEYS_NOT_EXPOSED: the script reads \"Withheld.SecretKey\""), "{log}");
     assert!(log.contains("the account \"withheld\" forbids that"), "{log}");
     assert!(log.contains("it has 0 letters"), "{log}");
+    let told = |account: &str, part: &str| {
+        let rows = super::releases::of(&world, account)?;
+        Ok::<_, anyhow::Error>(
+            rows.iter().filter(|row| row["detail"].as_str().is_some_and(|it| it.contains(part))).count(),
+        )
+    };
+    let itself = "the access key itself, which the step reads by name";
+    assert_eq!((told("session", itself)?, told("withheld", itself)?), (1, 0), "whom the key itself was handed");
     Ok(())
 }
 
