@@ -20,8 +20,33 @@ pub const OUTPUTS_BYTES: usize = 1 << 20;
 pub const SCRIPT_BYTES: usize = 1 << 20;
 /// 51,200 bytes: what CloudFormation takes as a template's text (AWS CloudFormation quotas, "Template body size in a request").
 pub const TEMPLATE_BYTES: usize = 51_200;
-/// 64 MiB: one file of a project.
-pub const FILE_BYTES: u64 = 64 << 20;
+/// 1 MB: what CloudFormation takes as a template in S3 (the same page, "Template body size in an Amazon S3 object").
+pub const STAGED_TEMPLATE_BYTES: usize = 1_000_000;
+/// 200 parameters (the same page).
+pub const STACK_PARAMETERS: usize = 200;
+/// 128 characters (AWS CloudFormation API, CreateStack, StackName).
+pub const STACK_NAME_CHARS: usize = 128;
+/// 16,384 bytes (the same page, StackPolicyBody).
+pub const STACK_POLICY_BYTES: usize = 16_384;
+/// 50 tags (the same page).
+pub const STACK_TAGS: usize = 50;
+/// 5 topics (the same page, NotificationARNs).
+pub const NOTIFICATION_ARNS: usize = 5;
+/// 5 alarms (AWS CloudFormation API, RollbackConfiguration).
+pub const ROLLBACK_ALARMS: usize = 5;
+/// 3 hours: how long alarms may be watched (the same page).
+pub const ROLLBACK_MONITORING: Duration = Duration::from_secs(3 * 3600);
+/// 4 hours: how long a stack's operation may take to end by itself after its step was cancelled. AWS ends it anyway; only nobody
+/// would say how.
+pub const STACK_GRACE: Duration = Duration::from_secs(4 * 3600);
+/// 20,000 files a project, so that its process fits one message.
+pub const FILES: usize = 20_000;
+/// 10 tags an object (Amazon S3 User Guide, object tagging).
+pub const OBJECT_TAGS: usize = 10;
+/// 1,024 bytes: an object's key (Amazon S3 User Guide, object keys).
+pub const OBJECT_KEY_BYTES: usize = 1024;
+/// 5 GiB: one file of a project.
+pub const FILE_BYTES: u64 = 5 << 30;
 /// 256 KiB: one chunk of a file on the wire.
 pub const CHUNK_BYTES: usize = 256 << 10;
 /// 2 MiB: one gRPC message on the admin and worker listeners.

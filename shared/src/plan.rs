@@ -10,11 +10,17 @@ use serde::{Deserialize, Serialize};
 mod assume;
 pub mod demand;
 mod faults;
+pub mod stack;
+pub mod upload;
 
 pub use self::assume::{
     AssumeRole, check_external_id, check_session_duration, check_session_name, check_session_policy,
 };
 pub use self::faults::{check_name, is_relative_path};
+use self::{
+    stack::{ApplyChangeSet, DeleteStack, DeployStack},
+    upload::UploadToS3,
+};
 
 /// The steps of a project, in order.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -148,8 +154,14 @@ pub struct Expect {
 pub enum Action {
     /// Runs a script.
     Script(Script),
-    /// Creates a CloudFormation stack and waits for it.
-    DeployStack(DeployStack),
+    /// Creates or updates a CloudFormation stack and waits for it.
+    DeployStack(Box<DeployStack>),
+    /// Applies a change set that was made before, and waits.
+    ApplyChangeSet(ApplyChangeSet),
+    /// Deletes a CloudFormation stack and waits.
+    DeleteStack(DeleteStack),
+    /// Puts files into an S3 bucket.
+    UploadToS3(Box<UploadToS3>),
     /// Only says who it is; how an account is tested from a worker.
     CheckIdentity,
 }
@@ -183,21 +195,6 @@ pub enum Source {
     Body(String),
     /// In a file of the project.
     File(String),
-}
-
-/// A stack to create.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct DeployStack {
-    /// Template. Name of the stack.
-    pub stack: String,
-    /// CloudFormation's template, sent as it is.
-    pub template: Source,
-    /// Values are templates.
-    pub parameters: BTreeMap<String, String>,
-    /// E.g. `CAPABILITY_IAM`.
-    pub capabilities: Vec<String>,
-    /// Values are templates.
-    pub tags: BTreeMap<String, String>,
 }
 
 /// A variable of a project and one of its values.

@@ -160,6 +160,39 @@ reasons! {
     /// The source that the worker's configuration names for its own role is not there, e.g. no container credentials in its
     /// environment.
     RoleSource = "ROLE_SOURCE", Precondition;
+    /// The stack's template cannot be read, or AWS refuses it; the sentence has the place and the reason.
+    TemplateInvalid = "TEMPLATE_INVALID", Invalid;
+    /// What the stack's template asks for is not there: parameters without a value, values for parameters that it does not declare,
+    /// capabilities that the step does not give. The sentence names them all.
+    StackInput = "STACK_INPUT", Precondition;
+    /// The stack's operation failed, and AWS took back what it could; the sentence names the resource that failed first.
+    StackFailed = "STACK_FAILED", Precondition;
+    /// The stack is in a state in which AWS allows no update, and nothing of it is deleted by Longshore: the sentence says what to do.
+    StackState = "STACK_STATE", Precondition;
+    /// Termination protection or a stack policy forbids it.
+    StackProtected = "STACK_PROTECTED", Precondition;
+    /// The stack, or its change set, was deleted or replaced by somebody else meanwhile.
+    StackGone = "STACK_GONE", Precondition;
+    /// AWS could not make the change set; the sentence has its reason.
+    ChangeSetFailed = "CHANGE_SET_FAILED", Precondition;
+    /// The change set is not what was approved, or cannot be applied any more: make a new one, and look at it again.
+    ChangeSetChanged = "CHANGE_SET_CHANGED", Precondition;
+    /// The template is too large for a request, or names local files: the step needs a bucket to put them into (`staging`).
+    StagingNeeded = "STAGING_NEEDED", Precondition;
+    /// A local file that the template names cannot be packaged; the sentence names it.
+    PackageInvalid = "PACKAGE_INVALID", Precondition;
+    /// The stack's operation was ended because the step was cancelled or ran too long; the sentence says what became of it.
+    StackCancelled = "STACK_CANCELLED", Precondition;
+    /// The step's identity lacks a permission; the sentence names it, and the resource where AWS does.
+    PermissionMissing = "PERMISSION_MISSING", Precondition;
+    /// Nothing matches what is to be uploaded, or two files would become one object, or a path leads out of the project's folder.
+    UploadInvalid = "UPLOAD_INVALID", Precondition;
+    /// Some file could not be uploaded; the sentence names each of them.
+    UploadFailed = "UPLOAD_FAILED", Precondition;
+    /// The bucket is not there, is in another region, or belongs to another AWS account than the step expects.
+    BucketRefused = "BUCKET_REFUSED", Precondition;
+    /// More objects would be deleted than the step allows (`delete_extraneous.at_most`); none was.
+    TooManyDeletions = "TOO_MANY_DELETIONS", Precondition;
     /// What the step needs could not be evaluated; the sentence says what is wrong.
     StepRefused = "STEP_REFUSED", Precondition;
     /// The step's process ended with another exit code than 0; its log says what it was doing.

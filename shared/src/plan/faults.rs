@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Action, Condition, File, Identity, Process, Source, Step, assume, demand};
+use super::{Action, Condition, File, Identity, Process, Source, Step, assume, demand, stack};
 use crate::limits;
 
 impl Process {
@@ -68,15 +68,10 @@ impl Process {
         demand::expectation_faults(&step.aws, &mut say);
         match &step.action {
             Action::Script(script) => self.source_faults(&script.source, "script", limits::SCRIPT_BYTES, &mut say),
-            Action::DeployStack(stack) => {
-                if step.aws.identity == Identity::None {
-                    say("it deploys a stack without credentials: set `aws.identity` to account or worker-role.".into());
-                }
-                if stack.stack.trim().is_empty() {
-                    say("`stack` is empty.".into());
-                }
-                self.source_faults(&stack.template, "template", limits::TEMPLATE_BYTES, &mut say);
-            }
+            Action::DeployStack(stack) => self.deploy_faults(step, stack, &mut say),
+            Action::ApplyChangeSet(apply) => stack::apply_faults(step, apply, &mut say),
+            Action::DeleteStack(delete) => stack::delete_faults(step, delete, &mut say),
+            Action::UploadToS3(upload) => self.upload_faults(step, upload, &mut say),
             Action::CheckIdentity => {}
         }
     }
@@ -99,7 +94,7 @@ impl Process {
         self.steps.iter().filter_map(of_step).collect()
     }
 
-    fn source_faults(&self, source: &Source, what: &str, max: usize, say: &mut impl FnMut(String)) {
+    pub(super) fn source_faults(&self, source: &Source, what: &str, max: usize, say: &mut impl FnMut(String)) {
         let size = match source {
             Source::Body(text) if text.trim().is_empty() => return say(format!("its {what} is empty.")),
             Source::Body(text) => text.len() as u64,
@@ -165,7 +160,7 @@ pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::plan::{Aws, DeployStack, Retries, Script, Shell, Start};
+    use crate::plan::{Aws, Retries, Script, Shell, Start};
 
     fn script(source: Source) -> Action {
         Action::Script(Script { shell: Shell::Bash, source, substitute: true })
@@ -188,16 +183,6 @@ pub(super) mod tests {
         }
     }
 
-    fn stack() -> DeployStack {
-        DeployStack {
-            stack: "shop-network".into(),
-            template: Source::Body("Resources: {}".into()),
-            parameters: BTreeMap::new(),
-            capabilities: Vec::new(),
-            tags: BTreeMap::new(),
-        }
-    }
-
     fn file(path: &str) -> File {
         File { path: path.into(), sha256: "0123456789abcdef".repeat(4), size: 10, executable: false }
     }
@@ -213,11 +198,6 @@ pub(super) mod tests {
     fn a_good_process_has_no_faults() {
         assert_eq!(faults_after(|_| {}), [""; 0]);
         assert_eq!(faults_after(|step| step.action = script(Source::File("scripts/run.sh".into()))), [""; 0]);
-        let with_role = |step: &mut Step| {
-            step.aws.identity = Identity::WorkerRole;
-            step.action = Action::DeployStack(stack());
-        };
-        assert_eq!(faults_after(with_role), [""; 0]);
         assert_eq!(faults_after(|step| step.condition = Condition::Expression("#{Go}".into())), [""; 0]);
     }
 
@@ -292,22 +272,6 @@ pub(super) mod tests {
             );
         }
         assert_eq!(faults_after(|step| step.aws.identity = Identity::Account("AWS Account".into())), [""; 0]);
-    }
-
-    #[test]
-    fn a_stack_needs_credentials_a_name_and_a_template_that_cloudformation_takes() {
-        let faults = faults_after(|step| {
-            let template = Source::Body("x".repeat(limits::TEMPLATE_BYTES + 1));
-            step.action = Action::DeployStack(DeployStack { stack: " ".into(), template, ..stack() });
-        });
-        assert_eq!(
-            faults,
-            [
-                "Step \"Build\": it deploys a stack without credentials: set `aws.identity` to account or worker-role.",
-                "Step \"Build\": `stack` is empty.",
-                "Step \"Build\": its template has 51201 bytes; at most 51200 are allowed.",
-            ]
-        );
     }
 
     #[test]

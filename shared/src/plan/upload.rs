@@ -1,0 +1,161 @@
+//! What a step puts into an S3 bucket. Texts marked *template* may hold `#{…}`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Identity, Process, Step};
+use crate::limits;
+
+/// Files to upload.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct UploadToS3 {
+    /// Template. Name of the bucket.
+    pub bucket: String,
+    /// Template. The AWS account that must own the bucket, 12 digits; empty: that of the step's identity.
+    pub bucket_owner: String,
+    /// Globs over the project's files, e.g. `dist/**`; or one path.
+    pub source: Vec<String>,
+    /// Globs of files that are left out.
+    pub exclude: Vec<String>,
+    /// Template. Before every key, as it is.
+    pub key_prefix: String,
+    /// Template. The whole key of the only file, after the prefix; empty: its path below the glob's fixed part.
+    pub key: String,
+    /// How objects are stored.
+    pub settings: ObjectSettings,
+    /// Exceptions; of those that match a file, each later one wins over the ones before.
+    pub rules: Vec<ObjectRule>,
+    /// Whether files are uploaded whose object is there already and is the same; normally they are not.
+    pub even_unchanged: bool,
+    /// Whether objects below the prefix that no file stands for are deleted.
+    pub delete_extraneous: Option<DeleteExtraneous>,
+}
+
+/// Settings of the objects of some files.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ObjectRule {
+    /// Globs over paths below the glob's fixed part.
+    pub files: Vec<String>,
+    /// What differs.
+    pub settings: ObjectSettings,
+}
+
+/// How objects are stored. Empty texts say nothing; all are templates.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ObjectSettings {
+    /// Media type; empty: by the file's name.
+    pub content_type: String,
+    /// `Cache-Control`.
+    pub cache_control: String,
+    /// `Content-Disposition`.
+    pub content_disposition: String,
+    /// `Content-Encoding`.
+    pub content_encoding: String,
+    /// `Content-Language`.
+    pub content_language: String,
+    /// User metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// At most 10.
+    pub tags: BTreeMap<String, String>,
+    /// E.g. `STANDARD_IA`; empty for the standard class.
+    pub storage_class: String,
+    /// `AES256` or `aws:kms`; empty for the bucket's own encryption.
+    pub encryption: String,
+    /// With `aws:kms`; empty for AWS's own key.
+    pub kms_key: String,
+    /// Canned ACL; empty for none, which buckets without ACLs demand.
+    pub acl: String,
+}
+
+/// Objects that no file stands for are deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DeleteExtraneous {
+    /// If there are more of them than this, none is deleted and the step fails.
+    pub at_most: u32,
+}
+
+impl Process {
+    pub(super) fn upload_faults(&self, step: &Step, upload: &UploadToS3, say: &mut impl FnMut(String)) {
+        if step.aws.identity == Identity::None {
+            say("it uploads without credentials: set `aws.identity` to account or worker-role.".into());
+        }
+        if upload.bucket.trim().is_empty() {
+            say("`bucket` is empty.".into());
+        }
+        if upload.source.is_empty() {
+            say("`source` is empty: name a file, or a glob like dist/**.".into());
+        }
+        for glob in upload.source.iter().chain(&upload.exclude).chain(upload.rules.iter().flat_map(|rule| &rule.files))
+        {
+            glob_faults(glob, say);
+        }
+        for settings in upload.rules.iter().map(|rule| &rule.settings).chain([&upload.settings]) {
+            settings_faults(settings, say);
+        }
+        let prefix = upload.key_prefix.trim();
+        if upload.delete_extraneous.is_some() && prefix.is_empty() {
+            say("`delete_extraneous` without a `key_prefix` would empty the bucket: name a prefix.".into());
+        }
+    }
+}
+
+fn glob_faults(glob: &str, say: &mut impl FnMut(String)) {
+    if glob.contains("#{") {
+        say(format!("its glob \"{glob}\" holds #{{…}}: which files a project has is known before its variables are."));
+    } else if glob.trim().is_empty() || glob.starts_with('/') || glob.split('/').any(|part| part == "..") {
+        say(format!("its glob \"{glob}\" leads out of the project's folder."));
+    }
+}
+
+fn settings_faults(settings: &ObjectSettings, say: &mut impl FnMut(String)) {
+    if settings.tags.len() > limits::OBJECT_TAGS {
+        say(format!("its objects have {} tags; S3 takes at most {}.", settings.tags.len(), limits::OBJECT_TAGS));
+    }
+    if !matches!(settings.encryption.as_str(), "" | "AES256" | "aws:kms") {
+        say(format!("`encryption` is \"{}\": write AES256 or aws:kms.", settings.encryption));
+    }
+    if !settings.kms_key.is_empty() && settings.encryption != "aws:kms" {
+        say("`kms_key` counts only with `encryption: aws:kms`.".into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Action, faults::tests::faults_after};
+
+    fn faults(change: impl FnOnce(&mut UploadToS3)) -> String {
+        let mut upload = UploadToS3 { bucket: "b".into(), source: vec!["dist/**".into()], ..UploadToS3::default() };
+        change(&mut upload);
+        let faults = faults_after(|step| {
+            step.aws.identity = Identity::WorkerRole;
+            step.action = Action::UploadToS3(Box::new(upload));
+        });
+        faults.join("\n")
+    }
+
+    #[test]
+    fn a_good_upload_has_no_faults() {
+        assert_eq!(faults(|_| {}), "");
+        assert_eq!(faults(|upload| upload.settings.encryption = "AES256".into()), "");
+    }
+
+    #[test]
+    fn what_could_not_be_uploaded_as_written_is_told() {
+        assert!(faults(|upload| upload.bucket = " ".into()).contains("`bucket` is empty"));
+        assert!(faults(|upload| upload.source.clear()).contains("`source` is empty"));
+        assert!(faults(|upload| upload.source = vec!["../x".into()]).contains("leads out"));
+        assert!(faults(|upload| upload.exclude = vec!["/etc/*".into()]).contains("leads out"));
+        assert!(faults(|upload| upload.source = vec!["#{Dir}/**".into()]).contains("known before its variables"));
+        assert!(faults(|upload| upload.settings.encryption = "KMS".into()).contains("AES256 or aws:kms"));
+        assert!(faults(|upload| upload.settings.kms_key = "k".into()).contains("counts only with"));
+        assert!(
+            faults(|upload| upload.delete_extraneous = Some(DeleteExtraneous { at_most: 10 })).contains("key_prefix")
+        );
+        let many = |upload: &mut UploadToS3| {
+            upload.settings.tags = (0..11).map(|n| (n.to_string(), String::new())).collect();
+        };
+        assert!(faults(many).contains("11 tags"));
+    }
+}
