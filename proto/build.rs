@@ -5,6 +5,8 @@ use std::{env, fs, path::PathBuf};
 use prost::Message;
 
 const FILES: &[&str] = &[
+    "longshore/action/v1/stack.proto",
+    "longshore/action/v1/upload.proto",
     "longshore/deployment/v1/account.proto",
     "longshore/deployment/v1/coordinator.proto",
     "longshore/deployment/v1/deployment.proto",
@@ -16,6 +18,7 @@ const FILES: &[&str] = &[
 
 /// Messages with a secret in them: their `Debug` is written by hand in `src/redact.rs`.
 const SECRET: &[&str] = &[
+    "longshore.action.v1.StackParameter",
     "longshore.deployment.v1.CreateAccountRequest",
     "longshore.deployment.v1.UpdateAccountRequest",
     "longshore.deployment.v1.Variable",

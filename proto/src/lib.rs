@@ -3,6 +3,11 @@
 
 #[allow(missing_docs, clippy::all, rust_2018_idioms, unreachable_pub)]
 pub mod longshore {
+    pub mod action {
+        pub mod v1 {
+            tonic::include_proto!("longshore.action.v1");
+        }
+    }
     pub mod deployment {
         pub mod v1 {
             tonic::include_proto!("longshore.deployment.v1");
@@ -20,7 +25,7 @@ pub mod join_string;
 mod redact;
 pub mod status;
 
-pub use longshore::{deployment::v1 as deployment, worker::v1 as worker};
+pub use longshore::{action::v1 as action, deployment::v1 as deployment, worker::v1 as worker};
 
 /// All descriptors, encoded: for gRPC reflection and for the walk over the authorisation table.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

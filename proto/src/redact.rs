@@ -2,7 +2,13 @@
 
 use std::fmt::{Debug, Formatter, Result};
 
-use crate::{deployment as d, worker as w};
+use crate::{action as a, deployment as d, worker as w};
+
+impl Debug for a::StackParameter {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("StackParameter").field("use_previous", &self.use_previous).finish_non_exhaustive()
+    }
+}
 
 impl Debug for d::CreateAccountRequest {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {

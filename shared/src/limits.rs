@@ -39,8 +39,8 @@ pub const ROLLBACK_MONITORING: Duration = Duration::from_secs(3 * 3600);
 /// 4 hours: how long a stack's operation may take to end by itself after its step was cancelled. AWS ends it anyway; only nobody
 /// would say how.
 pub const STACK_GRACE: Duration = Duration::from_secs(4 * 3600);
-/// 20,000 files a project, so that its process fits one message.
-pub const FILES: usize = 20_000;
+/// 10,000 files a project, so that its process fits one message.
+pub const FILES: usize = 10_000;
 /// 10 tags an object (Amazon S3 User Guide, object tagging).
 pub const OBJECT_TAGS: usize = 10;
 /// 1,024 bytes: an object's key (Amazon S3 User Guide, object keys).

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 mod assume;
 pub mod demand;
 mod faults;
+pub mod files;
 pub mod stack;
 pub mod upload;
 

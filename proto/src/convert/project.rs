@@ -1,12 +1,12 @@
 //! Projects: what an admin describes ⇄ a checked process and its variables.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use shared::{
     limits,
     plan::{
-        Action, Condition, DeployStack, File, Process, Retries, Script, Shell, Source, Start, Step, VariableKey,
-        VariableKind, check_name,
+        Action, Condition, File, Process, Retries, Script, Shell, Source, Start, Step, VariableKey, VariableKind,
+        check_name,
     },
     reason::{Fault, Reason},
 };
@@ -15,6 +15,7 @@ mod aws;
 
 use self::aws::aws_from_wire;
 pub use self::aws::aws_rest;
+use super::{duration_from_wire, duration_to_wire};
 use crate::deployment as wire;
 
 /// A project as an admin describes it; everything in it was checked.
@@ -243,7 +244,10 @@ fn action_from_wire(action: Option<&wire::step::Action>) -> Result<Action, &'sta
     match action {
         None => Err("it does nothing: give it a `script`, or a `cloudformation`"),
         Some(wire::step::Action::Script(script)) => script_from_wire(script).map(Action::Script),
-        Some(wire::step::Action::DeployStack(stack)) => stack_from_wire(stack).map(Action::DeployStack),
+        Some(wire::step::Action::DeployStack(stack)) => Ok(Action::DeployStack(Box::new(stack.try_into()?))),
+        Some(wire::step::Action::ApplyChangeSet(apply)) => Ok(Action::ApplyChangeSet(apply.into())),
+        Some(wire::step::Action::DeleteStack(delete)) => Ok(Action::DeleteStack(delete.into())),
+        Some(wire::step::Action::UploadToS3(upload)) => Ok(Action::UploadToS3(Box::new(upload.into()))),
     }
 }
 
@@ -263,24 +267,8 @@ fn script_from_wire(script: &wire::Script) -> Result<Script, &'static str> {
     Ok(Script { shell, source, substitute: true })
 }
 
-fn stack_from_wire(stack: &wire::DeployStack) -> Result<DeployStack, &'static str> {
-    use wire::deploy_stack::Template as W;
-    let template = match &stack.template {
-        Some(W::Body(text)) => Source::Body(text.clone()),
-        Some(W::File(path)) => Source::File(path.clone()),
-        None => return Err("its stack has no `template`"),
-    };
-    Ok(DeployStack {
-        stack: stack.stack.clone(),
-        template,
-        parameters: stack.parameters.clone().into_iter().collect(),
-        capabilities: stack.capabilities.clone(),
-        tags: stack.tags.clone().into_iter().collect(),
-    })
-}
-
 fn action_to_wire(action: &Action) -> Option<wire::step::Action> {
-    use wire::{deploy_stack::Template, script};
+    use wire::script;
     Some(match action {
         Action::Script(script) => wire::step::Action::Script(wire::Script {
             shell: match script.shell {
@@ -292,16 +280,10 @@ fn action_to_wire(action: &Action) -> Option<wire::step::Action> {
                 Source::File(path) => script::Source::File(path.clone()),
             }),
         }),
-        Action::DeployStack(stack) => wire::step::Action::DeployStack(wire::DeployStack {
-            stack: stack.stack.clone(),
-            template: Some(match &stack.template {
-                Source::Body(text) => Template::Body(text.clone()),
-                Source::File(path) => Template::File(path.clone()),
-            }),
-            parameters: stack.parameters.clone().into_iter().collect(),
-            capabilities: stack.capabilities.clone(),
-            tags: stack.tags.clone().into_iter().collect(),
-        }),
+        Action::DeployStack(stack) => wire::step::Action::DeployStack((&**stack).into()),
+        Action::ApplyChangeSet(apply) => wire::step::Action::ApplyChangeSet(apply.into()),
+        Action::DeleteStack(delete) => wire::step::Action::DeleteStack(delete.into()),
+        Action::UploadToS3(upload) => wire::step::Action::UploadToS3((&**upload).into()),
         // Never part of a project: an account test makes it.
         Action::CheckIdentity => return None,
     })
@@ -317,19 +299,20 @@ fn each<W, D>(wire: &[W], convert: impl Fn(&W) -> Result<D, String>, faults: &mu
     wire.iter().filter_map(convert).collect()
 }
 
-fn duration_to_wire(duration: Duration) -> Option<prost_types::Duration> {
-    prost_types::Duration::try_from(duration).ok()
-}
-
-fn duration_from_wire(duration: Option<prost_types::Duration>, default: Duration) -> Option<Duration> {
-    duration.map_or(Some(default), |duration| Duration::try_from(duration).ok())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::{collection::vec, option, prelude::*};
 
-    use shared::plan::{AssumeRole, Aws, Expect, Identity};
+    use shared::plan::{
+        AssumeRole, Aws, Expect, Identity,
+        stack::{
+            ApplyChangeSet, ChangeSetMode, ContinueRollback, DeleteStack, DeployStack, OnFailure, RollbackTriggers,
+            StackParameter, StackTemplate, Staging,
+        },
+        upload::{DeleteExtraneous, ObjectRule, ObjectSettings, UploadToS3},
+    };
 
     use super::*;
 
@@ -342,13 +325,85 @@ mod tests {
             let shell = if is_bash { Shell::Bash } else { Shell::Python };
             Action::Script(Script { shell, source: Source::Body(body), substitute: true })
         });
-        let map = || proptest::collection::btree_map(word(), word(), 0..3);
-        let stack = (word(), word(), map(), map(), vec(word(), 0..2)).prop_map(
-            |(stack, body, parameters, tags, capabilities)| {
-                Action::DeployStack(DeployStack { stack, template: Source::Body(body), parameters, capabilities, tags })
+        prop_oneof![script, deploy_stack(), others()]
+    }
+
+    fn map() -> impl Strategy<Value = BTreeMap<String, String>> {
+        proptest::collection::btree_map(word(), word(), 0..3)
+    }
+
+    fn deploy_stack() -> impl Strategy<Value = Action> {
+        let parameter = (word(), any::<bool>(), any::<bool>()).prop_map(|(value, use_previous, no_echo)| {
+            StackParameter { value: if use_previous { String::new() } else { value }, use_previous, no_echo }
+        });
+        let words = (stack_name(), word(), word(), map(), vec(word(), 0..3));
+        let choices =
+            (0..3usize, 0..3usize, option::of(any::<bool>()), option::of(any::<bool>()), 1..60u64, any::<bool>());
+        let parameters = proptest::collection::btree_map(word(), parameter, 0..3);
+        (words, choices, parameters).prop_map(|((stack, text, arn, tags, list), choices, parameters)| {
+            let (on_failure, mode, protected, replace, minutes, is_there) = choices;
+            let minutes = Duration::from_secs(minutes * 60);
+            Action::DeployStack(Box::new(DeployStack {
+                stack,
+                template: if is_there {
+                    StackTemplate::Url(format!("https://{text}"))
+                } else {
+                    StackTemplate::Body(text.clone())
+                },
+                substitute: !is_there,
+                parameters,
+                capabilities: list.clone(),
+                tags,
+                role_arn: arn.clone(),
+                policy: (mode != 1).then(|| Source::Body(text.clone())),
+                termination_protection: protected,
+                notification_arns: list.clone(),
+                rollback: is_there.then(|| RollbackTriggers { alarms: list.clone(), monitoring: minutes }),
+                on_failure: [OnFailure::Rollback, OnFailure::Delete, OnFailure::DoNothing][on_failure],
+                creation_timeout: is_there.then_some(minutes),
+                change_set: [ChangeSetMode::Execute, ChangeSetMode::Review, ChangeSetMode::Direct][mode],
+                replace_failed: replace,
+                continue_rollback: is_there.then(|| ContinueRollback { skip: list.clone() }),
+                sensitive_outputs: list,
+                staging: is_there.then(|| Staging {
+                    bucket: text,
+                    prefix: arn.clone(),
+                    create: is_there,
+                    kms_key: arn,
+                }),
+                artifacts: Vec::new(),
+            }))
+        })
+    }
+
+    fn others() -> impl Strategy<Value = Action> {
+        (stack_name(), word(), word(), map(), vec("[a-z]{1,5}", 1..3), 0..3usize).prop_map(
+            |(stack, a, b, metadata, list, kind)| match kind {
+                0 => {
+                    Action::ApplyChangeSet(ApplyChangeSet { stack, change_set: a, digest: b, sensitive_outputs: list })
+                }
+                1 => Action::DeleteStack(DeleteStack { stack, retain: list, role_arn: a }),
+                _ => {
+                    let settings = ObjectSettings { content_type: a, metadata, acl: b, ..ObjectSettings::default() };
+                    let rules = vec![ObjectRule { files: list.clone(), settings: settings.clone() }];
+                    let delete_extraneous = Some(DeleteExtraneous { at_most: 7 });
+                    let (source, key_prefix) = (vec!["dist/**".into()], "web/".into());
+                    Action::UploadToS3(Box::new(UploadToS3 {
+                        bucket: stack,
+                        source,
+                        key_prefix,
+                        settings,
+                        rules,
+                        delete_extraneous,
+                        ..UploadToS3::default()
+                    }))
+                }
             },
-        );
-        prop_oneof![script, stack]
+        )
+    }
+
+    fn stack_name() -> impl Strategy<Value = String> {
+        "[A-Za-z][A-Za-z0-9-]{0,10}"
     }
 
     fn aws() -> impl Strategy<Value = Aws> {
@@ -431,7 +486,8 @@ mod tests {
                 for (at, variable) in variables.iter_mut().enumerate() {
                     variable.key.name = format!("{}.{at}", variable.key.name);
                 }
-                Described { name, description, process: Process { steps, files: Vec::new() }, variables }
+                let file = File { path: "dist/a".into(), sha256: "0".repeat(64), size: 1, executable: false };
+                Described { name, description, process: Process { steps, files: vec![file] }, variables }
             },
         )
     }

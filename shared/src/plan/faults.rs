@@ -26,6 +26,9 @@ impl Process {
             }
             self.step_faults(step, &mut faults);
         }
+        if self.files.len() > limits::FILES {
+            faults.push(format!("The project has {} files; at most {} are allowed.", self.files.len(), limits::FILES));
+        }
         for file in &self.files {
             file_faults(file, &mut faults);
         }
@@ -306,7 +309,7 @@ pub(super) mod tests {
         }
         assert_eq!(
             faults(File { size: limits::FILE_BYTES + 1, ..file("x") }),
-            ["File \"x\" has 67108865 bytes; at most 67108864 are allowed."]
+            ["File \"x\" has 5368709121 bytes; at most 5368709120 are allowed."]
         );
     }
 

@@ -59,6 +59,9 @@ pub struct DeployStack {
     /// Where large templates and local artifacts are uploaded.
     #[serde(default)]
     pub staging: Option<Staging>,
+    /// Files of the project that the template names, and those that nested templates name: code, templates, definitions.
+    #[serde(default)]
+    pub artifacts: Vec<String>,
 }
 
 /// Where a stack's template is.
@@ -189,6 +192,9 @@ impl Process {
         }
         if let Some(policy) = &stack.policy {
             self.source_faults(policy, "stack policy", limits::STACK_POLICY_BYTES, say);
+        }
+        for path in stack.artifacts.iter().filter(|path| !self.files.iter().any(|file| &file.path == *path)) {
+            say(format!("its template names \"{path}\", which is not among the project's files."));
         }
         count_faults(stack, say);
         for (name, parameter) in &stack.parameters {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, Process, Step};
+use super::{Identity, Process, Step, files::Globs};
 use crate::limits;
 
 /// Files to upload.
@@ -90,6 +90,11 @@ impl Process {
         {
             glob_faults(glob, say);
         }
+        if let Ok(globs) = Globs::new(&upload.source)
+            && !self.files.iter().any(|file| globs.match_path(&file.path))
+        {
+            say("its `source` matches none of the project's files.".into());
+        }
         for settings in upload.rules.iter().map(|rule| &rule.settings).chain([&upload.settings]) {
             settings_faults(settings, say);
         }
@@ -105,6 +110,8 @@ fn glob_faults(glob: &str, say: &mut impl FnMut(String)) {
         say(format!("its glob \"{glob}\" holds #{{…}}: which files a project has is known before its variables are."));
     } else if glob.trim().is_empty() || glob.starts_with('/') || glob.split('/').any(|part| part == "..") {
         say(format!("its glob \"{glob}\" leads out of the project's folder."));
+    } else if let Err(why) = Globs::new([&glob.to_owned()]) {
+        say(format!("{why}."));
     }
 }
 
@@ -126,7 +133,7 @@ mod tests {
     use crate::plan::{Action, faults::tests::faults_after};
 
     fn faults(change: impl FnOnce(&mut UploadToS3)) -> String {
-        let mut upload = UploadToS3 { bucket: "b".into(), source: vec!["dist/**".into()], ..UploadToS3::default() };
+        let mut upload = UploadToS3 { bucket: "b".into(), source: vec!["scripts/**".into()], ..UploadToS3::default() };
         change(&mut upload);
         let faults = faults_after(|step| {
             step.aws.identity = Identity::WorkerRole;
@@ -146,6 +153,8 @@ mod tests {
         assert!(faults(|upload| upload.bucket = " ".into()).contains("`bucket` is empty"));
         assert!(faults(|upload| upload.source.clear()).contains("`source` is empty"));
         assert!(faults(|upload| upload.source = vec!["../x".into()]).contains("leads out"));
+        assert!(faults(|upload| upload.source = vec!["a[".into()]).contains("the glob \"a[\" cannot be read"));
+        assert!(faults(|upload| upload.source = vec!["dist/**".into()]).contains("matches none"));
         assert!(faults(|upload| upload.exclude = vec!["/etc/*".into()]).contains("leads out"));
         assert!(faults(|upload| upload.source = vec!["#{Dir}/**".into()]).contains("known before its variables"));
         assert!(faults(|upload| upload.settings.encryption = "KMS".into()).contains("AES256 or aws:kms"));
