@@ -1,0 +1,210 @@
+//! What S3 refuses, in sentences: which object of which bucket, which permission is missing, whose fault it is.
+
+use std::error::Error;
+
+use action::Failure;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use shared::reason::Reason;
+
+/// A call to S3, for its sentence.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    /// E.g. `PutObject`.
+    pub(crate) name: &'a str,
+    /// What the caller must be allowed, e.g. `s3:PutObject`.
+    pub(crate) permissions: &'a str,
+    pub(crate) bucket: &'a str,
+    /// Empty for calls that are about the bucket.
+    pub(crate) key: &'a str,
+    /// Where the step works.
+    pub(crate) region: &'a str,
+    /// The account that must own the bucket; empty when that is not known.
+    pub(crate) owner: &'a str,
+}
+
+/// What S3 answered instead.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Answer {
+    status: u16,
+    /// Empty for answers without a body, as those to HEAD.
+    code: String,
+    /// Without a full stop.
+    message: String,
+    /// Where S3 says that the bucket is; empty if it does not.
+    region: String,
+    request_id: String,
+}
+
+impl Call<'_> {
+    /// Why the call failed.
+    pub(crate) fn failure<E>(&self, error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let answer = Answer::of(error);
+        match answer {
+            Some(answer) if !is_about_credentials(&answer.code) && answer.status < 500 => self.refused(&answer),
+            _ => {
+                let fault = aws::explain(self.name, error);
+                Failure::new(fault.reason, format!("{}: {}", self.what(), fault.sentence))
+            }
+        }
+    }
+
+    fn refused(&self, answer: &Answer) -> Failure {
+        match answer.code.as_str() {
+            "NoSuchBucket" => self.no_bucket(),
+            "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+                self.elsewhere(answer)
+            }
+            "" if answer.status == 301 || self.is_elsewhere(answer) => self.elsewhere(answer),
+            "AccessDenied" | "Forbidden" | "AllAccessDisabled" => self.denied(answer),
+            "" if answer.status == 403 => self.denied(answer),
+            "AccessControlListNotSupported" => Failure::new(
+                Reason::UploadFailed,
+                format!(
+                    "{}: the bucket takes no ACLs. Leave `acl` out; a bucket policy says who may read.",
+                    self.what()
+                ),
+            ),
+            "SlowDown" => self.said(Reason::AwsThrottled, answer),
+            code if code.starts_with("KMS.") => Failure::new(
+                Reason::UploadFailed,
+                format!(
+                    "{}: its KMS key cannot be used, {}. Check `kms_key`, and the key's state and region.",
+                    self.what(),
+                    words(answer)
+                ),
+            ),
+            "BadDigest" | "XAmzContentChecksumMismatch" => Failure::new(
+                Reason::UploadFailed,
+                format!(
+                    "{}: what arrived has another checksum than what was sent, {}. The file changed meanwhile, or the way to S3 damages data.",
+                    self.what(),
+                    words(answer)
+                ),
+            ),
+            _ => self.said(Reason::AwsRefused, answer),
+        }
+    }
+
+    fn said(&self, reason: Reason, answer: &Answer) -> Failure {
+        Failure::new(reason, format!("{}: AWS refused {} with {}.", self.what(), self.name, words(answer)))
+    }
+
+    fn no_bucket(&self) -> Failure {
+        let sentence = format!("There is no bucket {}: mend its name, or create it first.", self.bucket);
+        Failure::new(Reason::BucketRefused, sentence)
+    }
+
+    fn is_elsewhere(&self, answer: &Answer) -> bool {
+        answer.status == 400 && !answer.region.is_empty() && answer.region != self.region
+    }
+
+    fn elsewhere(&self, answer: &Answer) -> Failure {
+        let place = match answer.region.as_str() {
+            "" => "another region".to_owned(),
+            region => format!("region {region}"),
+        };
+        let sentence = format!(
+            "The bucket {} is in {place}, and the step works in {}: set the step's `aws.region` to the bucket's.",
+            self.bucket, self.region
+        );
+        Failure::new(Reason::BucketRefused, sentence)
+    }
+
+    fn denied(&self, answer: &Answer) -> Failure {
+        let said = if answer.message.is_empty() { "AWS gives no reason".into() } else { words(answer) };
+        if let Some((permission, resource)) = missing(&answer.message) {
+            let on = if resource.is_empty() { String::new() } else { format!(" on {resource}") };
+            return Failure::new(
+                Reason::PermissionMissing,
+                format!(
+                    "{}: the step's identity lacks the permission {permission}{on}. AWS says: {said}.",
+                    self.what()
+                ),
+            );
+        }
+        let owner = match self.owner {
+            "" => String::new(),
+            owner => {
+                format!(", or the bucket does not belong to AWS account {owner} (if it need not, set `bucket_owner`)")
+            }
+        };
+        Failure::new(
+            Reason::PermissionMissing,
+            format!(
+                "{}: the step's identity lacks one of {}, a policy of the bucket or the organisation denies it{owner}. AWS says: {said}.",
+                self.what(),
+                self.permissions
+            ),
+        )
+    }
+
+    /// `PutObject of s3://bucket/key`.
+    fn what(&self) -> String {
+        match self.key {
+            "" => format!("{} of the bucket {}", self.name, self.bucket),
+            key => format!("{} of s3://{}/{key}", self.name, self.bucket),
+        }
+    }
+}
+
+impl Answer {
+    fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<Self> {
+        let answer = match error {
+            SdkError::ServiceError(answer) => answer,
+            _ => return None,
+        };
+        let header = |name| answer.raw().headers().get(name).unwrap_or_default().to_owned();
+        let message = answer.err().message().unwrap_or_default().trim_end_matches('.').to_owned();
+        Some(Self {
+            status: answer.raw().status().as_u16(),
+            code: answer.err().code().unwrap_or_default().to_owned(),
+            region: Some(header("x-amz-bucket-region"))
+                .filter(|region| !region.is_empty())
+                .unwrap_or_else(|| expected_region(&message)),
+            message,
+            request_id: header("x-amz-request-id"),
+        })
+    }
+}
+
+/// `AccessDenied: Access Denied (request id X)`.
+fn words(answer: &Answer) -> String {
+    let code = if answer.code.is_empty() { format!("status {}", answer.status) } else { answer.code.clone() };
+    let message = if answer.message.is_empty() { String::new() } else { format!(": {}", answer.message) };
+    let id = if answer.request_id.is_empty() { String::new() } else { format!(" (request id {})", answer.request_id) };
+    format!("{code}{message}{id}")
+}
+
+/// The permission and the resource that AWS names in "… is not authorized to perform: s3:PutObject on resource: "arn:…" because …".
+fn missing(message: &str) -> Option<(&str, &str)> {
+    let (_, after) = message.split_once("is not authorized to perform: ")?;
+    let permission = after.split_whitespace().next()?;
+    let resource = after.split_once("on resource: ").and_then(|(_, rest)| rest.split_whitespace().next());
+    Some((permission, resource.unwrap_or_default().trim_matches('"')))
+}
+
+/// The region in "…; the region 'us-east-1' is wrong; expecting 'eu-west-1'"; empty if there is none.
+fn expected_region(message: &str) -> String {
+    let rest = message.split_once("expecting '").map(|(_, rest)| rest);
+    rest.and_then(|rest| rest.split('\'').next()).unwrap_or_default().to_owned()
+}
+
+fn is_about_credentials(code: &str) -> bool {
+    matches!(
+        code,
+        "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "ExpiredToken"
+            | "InvalidToken"
+            | "TokenRefreshRequired"
+            | "RequestTimeTooSkewed"
+            | "RequestExpired"
+    )
+}
+
+#[cfg(test)]
+mod tests;
