@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
 
 use crate::{
     Fault,
@@ -21,12 +21,15 @@ pub(crate) fn read(text: &str) -> Result<Node, Fault> {
     let mut options = options! {
         emit_unresolved_aliases: true,
         simple_key_max_lookahead: KEY_CHARS,
+        flow_nesting_limit: DEPTH,
+        block_nesting_limit: DEPTH,
     };
     options.set_emit_comments(false);
-    let mut reader = Reader::default();
+    let mut reader = Reader { text, end: 0, open: Vec::new(), root: None, documents: 0 };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| not_well_formed(text, &error))?;
         reader.take(event, &span)?;
+        reader.end = span.end.byte_offset().unwrap_or_default();
     }
     reader.root.ok_or_else(|| Fault::new((1, 1), "it is empty."))
 }
@@ -39,12 +42,21 @@ pub(crate) fn is_json(text: &str) -> bool {
 fn not_well_formed(text: &str, error: &ScanError) -> Fault {
     let format = if is_json(text) { "JSON" } else { "YAML" };
     let place = (error.marker().line(), error.marker().col() + 1);
+    if *error.kind() == ErrorKind::RecursionLimitExceeded {
+        return too_deep(place);
+    }
     Fault::new(place, format!("it is not well-formed {format}: {}.", error.info()))
 }
 
+fn too_deep(place: (usize, usize)) -> Fault {
+    Fault::new(place, format!("lists and mappings are nested more than {DEPTH} deep."))
+}
+
 /// Builds the tree from the outside in, without calling itself.
-#[derive(Default)]
-struct Reader {
+struct Reader<'a> {
+    text: &'a str,
+    /// Where the last event ended, in bytes.
+    end: usize,
     open: Vec<Collection>,
     root: Option<Node>,
     documents: usize,
@@ -59,14 +71,18 @@ struct Collection {
     lines: HashMap<String, usize>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Fault> {
         match event {
             Event::DocumentStart(..) => self.begin_document(span),
             Event::Scalar(text, style, _, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 let content = Content::Scalar { text: text.into_owned(), plain };
-                self.put(node(content, tag.as_deref(), span)?)
+                let mut node = node(content, tag.as_deref(), span)?;
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) && tag.is_none() {
+                    node.span.start = block_start(self.text, self.end, node.span.start);
+                }
+                self.put(node)
             }
             Event::SequenceStart(_, _, tag) => self.open(node(Content::Sequence(Vec::new()), tag.as_deref(), span)?),
             Event::MappingStart(_, _, tag) => self.open(node(Content::Mapping(Vec::new()), tag.as_deref(), span)?),
@@ -92,7 +108,7 @@ impl Reader {
 
     fn open(&mut self, node: Node) -> Result<(), Fault> {
         if self.open.len() == DEPTH {
-            return Err(Fault::new(node.at, format!("lists and mappings are nested more than {DEPTH} deep.")));
+            return Err(too_deep(node.at));
         }
         self.open.push(Collection { node, key: None, lines: HashMap::new() });
         Ok(())
@@ -150,6 +166,22 @@ fn node(content: Content, tag: Option<&Tag>, span: &Span) -> Result<Node, Fault>
     let end = span.end.byte_offset().unwrap_or_default().max(start);
     let tag = tag.map(|tag| short_tag(tag, span)).transpose()?.flatten();
     Ok(Node { tag, at: place(span), span: start..end, content })
+}
+
+/// Where a block scalar's `|` or `>` is: its span begins with its text. Between the last event and it there are only the
+/// indicators of a value, comments and an anchor.
+fn block_start(text: &str, from: usize, to: usize) -> usize {
+    let mut at = from.min(to);
+    while let Some(rest) = text.get(at..to) {
+        at += match rest.as_bytes().first() {
+            Some(b'|' | b'>') => return at,
+            Some(b'#') => rest.find(['\r', '\n']).unwrap_or(rest.len()),
+            Some(b'&') => rest.find(char::is_whitespace).unwrap_or(rest.len()),
+            Some(_) => 1,
+            None => return to,
+        };
+    }
+    to
 }
 
 /// The name of a short tag. YAML's own tags say nothing that a template needs, and some CloudFormation refuses.
