@@ -8,6 +8,7 @@ use std::{
 
 use coordinator_core::input::{Prepared, Refusal};
 use proto::worker as wire;
+use rusqlite::Connection;
 use shared::{
     id::{DeploymentId, ExecutionId},
     plan::{Action, Condition, Step},
@@ -26,7 +27,7 @@ use crate::{
     issuer::Subject,
     registry,
     seal::Seal,
-    store::Store,
+    store::{Store, deployments},
 };
 
 mod foresight;
@@ -111,10 +112,19 @@ impl Preparer {
 
     async fn rendered(&self, ready: &Ready, execution: ExecutionId, number: u32) -> Result<wire::StepSpec, Refusal> {
         let mut spec = ready.spec(&self.files).await?;
+        spec.operation = self.operation(ready, number).await.map_err(refusal)?;
         tracing::debug!(%execution, number, "rendered a step");
         spec.execution_id = execution.to_string();
         spec.output_key = self.seal.output_key(execution).to_vec();
         Ok(spec)
+    }
+
+    async fn operation(&self, ready: &Ready, number: u32) -> Result<String, Fault> {
+        let (deployment, step) = (ready.plan.id, ready.step);
+        let ended = move |connection: &Connection| deployments::ended_attempts(connection, deployment, step, number);
+        // Most steps never have a second attempt.
+        let ended = if number > 1 { self.store.read(ended).await? } else { 0 };
+        Ok(step_key::operation(deployment, step, ended))
     }
 
     /// How an attempt becomes who its step is in AWS; none for a step that is nobody there.

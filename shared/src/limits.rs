@@ -39,6 +39,8 @@ pub const ROLLBACK_MONITORING: Duration = Duration::from_secs(3 * 3600);
 /// 4 hours: how long a stack's operation may take to end by itself after its step was cancelled. AWS ends it anyway; only nobody
 /// would say how.
 pub const STACK_GRACE: Duration = Duration::from_secs(4 * 3600);
+/// 1 minute: what an upload has to take back its unfinished parts.
+pub const UPLOAD_GRACE: Duration = Duration::from_secs(60);
 /// 10,000 files a project, so that its process fits one message.
 pub const FILES: usize = 10_000;
 /// 10 tags an object (Amazon S3 User Guide, object tagging).

@@ -7,11 +7,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
+
 mod assume;
 pub mod demand;
 mod faults;
 pub mod files;
 pub mod stack;
+pub mod texts;
 pub mod upload;
 
 pub use self::assume::{
@@ -165,6 +168,24 @@ pub enum Action {
     UploadToS3(Box<UploadToS3>),
     /// Only says who it is; how an account is tested from a worker.
     CheckIdentity,
+}
+
+impl Action {
+    /// Whether a further attempt finds what an earlier one began and goes on with that, so that running it twice is doing it once.
+    #[must_use]
+    pub fn continues(&self) -> bool {
+        matches!(self, Self::DeployStack(_) | Self::ApplyChangeSet(_) | Self::DeleteStack(_))
+    }
+
+    /// How long it has to end by itself when it is cancelled or its time is over.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        match self {
+            Self::Script(_) | Self::CheckIdentity => limits::KILL_GRACE,
+            Self::DeployStack(_) | Self::ApplyChangeSet(_) | Self::DeleteStack(_) => limits::STACK_GRACE,
+            Self::UploadToS3(_) => limits::UPLOAD_GRACE,
+        }
+    }
 }
 
 /// A script.

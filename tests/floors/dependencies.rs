@@ -9,19 +9,24 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("shared", &[]),
     ("service", &["shared"]),
     ("aws", &["shared"]),
+    ("stack-template", &[]),
+    // What steps do in AWS, each on what all of them share.
+    ("action", &["shared", "aws"]),
+    ("action-s3", &["shared", "aws", "action"]),
+    ("action-cloudformation", &["shared", "aws", "action", "action-s3", "stack-template"]),
     ("proto", &["shared"]),
     ("coordinator-core", &["shared"]),
     ("worker-core", &["shared"]),
     ("coordinator", &["shared", "service", "aws", "proto", "coordinator-core"]),
-    ("worker", &["shared", "service", "aws", "proto", "worker-core"]),
-    ("longshore", &["shared", "service", "proto"]),
+    ("worker", &["shared", "service", "aws", "proto", "worker-core", "action", "action-s3", "action-cloudformation"]),
+    ("longshore", &["shared", "service", "proto", "stack-template"]),
     // The benchmark registers its simulated workers in the coordinator's own store, and tokens are verified where no call hands them
     // out; nothing else here looks inside a shell.
     ("tests", &["shared", "service", "proto", "coordinator"]),
 ];
 
 /// Packages that decide: what they may not contain, not even through something else.
-const PURE: &[&str] = &["shared", "coordinator-core", "worker-core"];
+const PURE: &[&str] = &["shared", "stack-template", "coordinator-core", "worker-core"];
 const IMPURE: &[&str] = &[
     "tokio",
     "tonic",

@@ -166,12 +166,13 @@ impl ExecDir {
         self.path.join("start").exists()
     }
 
-    /// Asks the shim to end the attempt, with `grace` between TERM and kill. Asking again changes nothing.
+    /// Asks the shim to end the attempt, with `grace` between TERM and kill; without TERM when it is zero. Asking again changes
+    /// nothing, but that one who has time is killed after all.
     ///
     /// # Errors
     /// Whatever the file system says.
     pub fn request_cancel(&self, grace: Duration) -> io::Result<()> {
-        if self.cancel_path().exists() {
+        if self.cancel_request().is_some_and(|asked| asked.is_zero() || !grace.is_zero()) {
             return Ok(());
         }
         let new = self.path.join("cancel.new");

@@ -84,6 +84,7 @@ fn read_directive(directive: &wire::Directive) -> Result<(ExecutionId, Directive
         directive::Kind::Cancel => Directive::Cancel,
         directive::Kind::Void => Directive::Void,
         directive::Kind::Forget => Directive::Forget,
+        directive::Kind::Kill => Directive::Kill,
         directive::Kind::Unspecified => return Err(Nonsense("a directive of an unknown kind")),
     };
     Ok((id(&directive.execution_id)?, kind))

@@ -17,8 +17,8 @@ pub enum Action {
     Grant { worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId, assign_seq: AssignSeq },
     /// Take an offer back.
     Revoke { worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId, assign_seq: AssignSeq },
-    /// Stop an attempt.
-    Cancel { worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId },
+    /// Stop an attempt, which has this long to end by itself.
+    Cancel { worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId, grace: Duration },
     /// Tell a worker that its result is stored.
     AcknowledgeResult { worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId },
     /// Tell a worker that an attempt which never started is settled: its files may go.
@@ -50,6 +50,8 @@ pub struct Offer {
     pub number: u32,
     /// Longest run.
     pub timeout: Duration,
+    /// How long it has to end by itself after that.
+    pub grace: Duration,
 }
 
 /// What a worker shall do with an attempt it holds.
@@ -59,6 +61,8 @@ pub enum Directive {
     Keep,
     /// Stop it.
     Cancel,
+    /// Kill it at once: nobody waits for it any more, and what it does elsewhere may be another attempt's now.
+    Kill,
     /// Do not start it, ever.
     Void,
     /// It never started, and the coordinator has stored that: its files may go.

@@ -75,6 +75,9 @@ impl Coordinator {
     }
 
     fn cancel_step(&mut self, id: DeploymentId, step: usize) {
+        let Some(grace) = self.deployments.get(&id).map(|deployment| deployment.plan(step).action.grace()) else {
+            return;
+        };
         let Some(run) = self.step_mut(id, step) else { return };
         match (run.state, run.open.clone()) {
             (StepState::Settled(_), _) => {}
@@ -83,7 +86,8 @@ impl Coordinator {
             }
             (_, Some(attempt)) => {
                 if let Some(epoch) = self.epoch_of(attempt.worker) {
-                    self.act(Action::Cancel { worker: attempt.worker, epoch, execution: attempt.execution });
+                    let (worker, execution) = (attempt.worker, attempt.execution);
+                    self.act(Action::Cancel { worker, epoch, execution, grace });
                 }
             }
             (_, None) => self.settle_cancelled(id, step),

@@ -86,8 +86,9 @@ impl Coordinator {
             _ => return self.act(Action::Alarm { worker, execution, what: "accepted an attempt that had started" }),
         }
         self.act(Action::Grant { worker, epoch, execution, assign_seq: attempt.assign_seq });
-        if self.deployments.get(&id).is_some_and(|d| d.cancel_requested) {
-            self.act(Action::Cancel { worker, epoch, execution });
+        if let Some(deployment) = self.deployments.get(&id).filter(|deployment| deployment.cancel_requested) {
+            let grace = deployment.plan(step).action.grace();
+            self.act(Action::Cancel { worker, epoch, execution, grace });
         }
     }
 
@@ -230,22 +231,21 @@ impl Coordinator {
         self.decide_by_policy(id, step);
     }
 
-    /// A step that declared itself safe to run twice is run again without a person's decision.
+    /// A step that declared itself safe to run twice, or goes on with what it finds, is run again without a person's decision.
     fn decide_by_policy(&mut self, id: DeploymentId, step: usize) {
         let Some(deployment) = self.deployments.get(&id) else { return };
         let (plan, lost) = (deployment.plan(step), deployment.steps[step].lost);
-        if !plan.retry_safe || deployment.cancel_requested || lost >= plan.retries.count.max(MOST_LOST) {
+        let why = match (plan.retry_safe, plan.action.continues()) {
+            (true, _) => "The step declares that running it twice does no harm.",
+            (false, true) => "A further attempt finds what this one began in AWS, and goes on with that.",
+            (false, false) => return,
+        };
+        if deployment.cancel_requested || lost >= plan.retries.count.max(MOST_LOST) {
             return;
         }
         let wait = plan.retries.backoff.saturating_mul(1 << lost.min(16)).min(MAX_BACKOFF);
         let Some(attempt) = self.attempt(id, step) else { return };
-        self.move_attempt(
-            id,
-            step,
-            &attempt,
-            AttemptEvent::Decided,
-            "The step declares that running it twice does no harm.",
-        );
+        self.move_attempt(id, step, &attempt, AttemptEvent::Decided, why);
         self.queue_again(self.now, id, step, wait);
     }
 

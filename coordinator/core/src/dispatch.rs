@@ -148,12 +148,24 @@ impl Coordinator {
         let Some(locks) = self.prepared(id, step).map(|p| p.locks.clone()) else { return };
         let Some(deployment) = self.deployments.get(&id) else { return };
         let number = deployment.steps[step].attempts + 1;
-        let timeout = deployment.plan(step).timeout;
+        let plan = deployment.plan(step);
+        let (timeout, grace) = (plan.timeout, plan.action.grace());
         let execution = execution_id(id, step, number);
         let assign_seq = self.next_assign_seq(worker);
         self.queue.remove(id, step);
         self.record(id, DeploymentFact::AttemptOffered(Offered { step, execution, number, worker, assign_seq, locks }));
-        self.act(Action::Offer(Offer { worker, epoch, execution, assign_seq, deployment: id, step, number, timeout }));
+        let deployment = id;
+        self.act(Action::Offer(Offer {
+            worker,
+            epoch,
+            execution,
+            assign_seq,
+            deployment,
+            step,
+            number,
+            timeout,
+            grace,
+        }));
     }
 
     pub(crate) fn prepared(&self, id: DeploymentId, step: usize) -> Option<&Prepared> {

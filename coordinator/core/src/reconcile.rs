@@ -94,7 +94,8 @@ impl Coordinator {
             (None, Some(Held::Accepted)) => Directive::Void,
             // Whatever it means is stored before the Welcome is sent.
             (_, Some(Held::Void)) => Directive::Forget,
-            (None, Some(Held::Running)) => Directive::Cancel,
+            // Somebody decided about it, or another attempt took its place: what it does in AWS is that one's now.
+            (None, Some(Held::Running)) => Directive::Kill,
             _ => Directive::Keep,
         }
     }
@@ -151,7 +152,8 @@ impl Coordinator {
         if deployment.cancel_requested && attempt.state == AttemptState::Offered {
             return self.withdrawn(id, step, attempt, "The deployment was cancelled.");
         }
-        let timeout = deployment.plan(step).timeout;
+        let plan = deployment.plan(step);
+        let (timeout, grace) = (plan.timeout, plan.action.grace());
         self.act(Action::Offer(Offer {
             worker: attempt.worker,
             epoch,
@@ -161,6 +163,7 @@ impl Coordinator {
             step,
             number: attempt.number,
             timeout,
+            grace,
         }));
     }
 }

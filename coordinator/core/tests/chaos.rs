@@ -209,7 +209,7 @@ impl Chaos {
                 Directive::Forget => {
                     self.puppets.get_mut(&worker).unwrap().journal.remove(&execution);
                 }
-                Directive::Cancel => {
+                Directive::Cancel | Directive::Kill => {
                     if self.puppets[&worker].journal.get(&execution) == Some(&Held::Running) {
                         self.ended(worker, execution, OutcomeKind::Cancelled);
                     }

@@ -17,6 +17,7 @@ use coordinator_core::{
 };
 use shared::{
     id::AssignSeq,
+    limits,
     outcome::OutcomeKind,
     plan::{Condition, Retries, Start, Step},
 };
@@ -148,8 +149,46 @@ fn a_step_that_declares_itself_safe_is_run_again_and_the_old_attempt_is_stopped_
     assert_eq!(new.number, 2);
     world.hello(W1, 1, BTreeMap::from([(old.execution, Held::Running)]));
     assert!(world.take_actions().iter().any(
-        |a| matches!(a, Action::Welcome { directives, .. } if directives.contains(&(old.execution, Directive::Cancel)))
+        |a| matches!(a, Action::Welcome { directives, .. } if directives.contains(&(old.execution, Directive::Kill)))
     ));
+}
+
+#[test]
+fn a_stack_whose_worker_is_lost_is_gone_on_with_by_another() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![Step { action: stack_action(), ..step("network") }]);
+    let old = world.run();
+    assert_eq!(old.grace, limits::STACK_GRACE, "what AWS does is followed to its end");
+    world.pass(10 * MINUTE);
+    world.tell(Input::WorkerChanged(record(W2, Wish::Active)));
+    world.hello(W2, 1, BTreeMap::new());
+    assert_eq!(world.one_offer().number, 2);
+    world.hello(W1, 1, BTreeMap::from([(old.execution, Held::Running)]));
+    // Not cancelled: that would call off in AWS what the other attempt follows.
+    assert!(world.take_actions().iter().any(
+        |a| matches!(a, Action::Welcome { directives, .. } if directives.contains(&(old.execution, Directive::Kill)))
+    ));
+}
+
+#[test]
+fn a_stack_that_is_cancelled_has_time_to_see_what_becomes_of_it() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![Step { action: stack_action(), ..step("network") }]);
+    world.run();
+    world.tell(Input::CancelRequested { deployment: D1, by: "token a".into(), reason: String::new() });
+    let graces: Vec<_> = world
+        .take_actions()
+        .into_iter()
+        .filter_map(|action| match action {
+            Action::Cancel { grace, .. } => Some(grace),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(graces, [limits::STACK_GRACE]);
+}
+
+fn stack_action() -> shared::plan::Action {
+    shared::plan::Action::DeployStack(Box::default())
 }
 
 #[test]

@@ -72,8 +72,8 @@ impl Performer {
                 let revoke = wire::Revoke { execution_id: execution.to_string(), assign_seq: assign_seq.0 };
                 self.routes.send(worker, epoch, Message::Revoke(revoke));
             }
-            Action::Cancel { worker, epoch, execution } => {
-                let cancel = wire::Cancel { execution_id: execution.to_string(), grace: duration(limits::KILL_GRACE) };
+            Action::Cancel { worker, epoch, execution, grace } => {
+                let cancel = wire::Cancel { execution_id: execution.to_string(), grace: duration(grace) };
                 self.routes.send(worker, epoch, Message::Cancel(cancel));
             }
             Action::AcknowledgeResult { worker, epoch, execution } => {
@@ -171,7 +171,7 @@ fn message(offer: &Offer, spec: wire::StepSpec) -> wire::Offer {
         step_key: step_key(offer.deployment, offer.step),
         attempt_number: i32::try_from(offer.number).unwrap_or(i32::MAX),
         timeout: duration(offer.timeout),
-        grace: duration(limits::KILL_GRACE),
+        grace: duration(offer.grace),
         // A secret never rides in an offer: the worker fetches it for an attempt that is open on it.
         spec: (!has_secret(&spec)).then_some(spec),
     }
@@ -183,6 +183,7 @@ fn kind(directive: Directive) -> wire::directive::Kind {
         Directive::Cancel => wire::directive::Kind::Cancel,
         Directive::Void => wire::directive::Kind::Void,
         Directive::Forget => wire::directive::Kind::Forget,
+        Directive::Kill => wire::directive::Kind::Kill,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can be known before a deployment begins: a pool that is not there, and names that nothing declares. All of it is told
 //! at once, instead of step by step while half of the deployment has run.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, convert::Infallible};
 
 use shared::{
     plan::{Action, Condition, Identity, Step, VariableKind},
@@ -61,7 +61,7 @@ fn pool_fault(step: &Step, pools: &BTreeMap<String, BTreeMap<String, String>>) -
 
 fn unknown_names(step: &Step, known: &Known<'_>) -> Vec<String> {
     let unknown = texts(step).into_iter().flat_map(|(what, text)| {
-        let names: Vec<String> = known.strangers(text).iter().map(|name| format!("\"{name}\"")).collect();
+        let names: Vec<String> = known.strangers(&text).iter().map(|name| format!("\"{name}\"")).collect();
         (!names.is_empty()).then(|| {
             let verb = if names.len() == 1 { "has" } else { "have" };
             format!("step \"{}\" names {} in its {what}, which {verb} no value", step.name, names.join(", "))
@@ -71,11 +71,11 @@ fn unknown_names(step: &Step, known: &Known<'_>) -> Vec<String> {
 }
 
 /// The texts in which every name must have a value, and what they are called.
-fn texts(step: &Step) -> Vec<(String, &str)> {
-    let plain = |what: &str, text| (what.to_owned(), text);
+fn texts(step: &Step) -> Vec<(String, String)> {
+    let plain = |what: &str, text: &str| (what.to_owned(), text.to_owned());
     let of_map = |what: &'static str, map| {
         let texts: &BTreeMap<String, String> = map;
-        texts.iter().map(move |(name, text)| (format!("{what} \"{name}\""), text.as_str()))
+        texts.iter().map(move |(name, text)| (format!("{what} \"{name}\""), text.clone()))
     };
     let mut texts = vec![plain("pool", step.pool.as_str())];
     texts.extend(of_map("label", &step.requires));
@@ -96,11 +96,17 @@ fn texts(step: &Step) -> Vec<(String, &str)> {
             texts.push(plain("session policy", &role.policy));
         }
     }
-    if let Action::DeployStack(stack) = &step.action {
-        texts.push(plain("stack", &stack.stack));
-        texts.extend(of_map("parameter", &stack.parameters));
-        texts.extend(of_map("tag", &stack.tags));
-    }
+    texts.extend(texts_of(&step.action));
+    texts
+}
+
+fn texts_of(action: &Action) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    let walked = action.try_map_texts::<Infallible>(&mut |what, text, _| {
+        texts.push((what.to_owned(), text.to_owned()));
+        Ok(String::new())
+    });
+    let Ok(_) = walked;
     texts
 }
 

@@ -3,7 +3,7 @@
 use coordinator_core::input::Refusal;
 use shared::{
     limits,
-    plan::{Action, File, Source, Step},
+    plan::{Action, File, Source, Step, stack::StackTemplate},
     reason::Reason,
 };
 
@@ -24,10 +24,19 @@ pub(super) async fn read(
         Action::Script(script) => {
             text(files, &script.source, listed, ("script", limits::SCRIPT_BYTES), texts).await.map(Some)
         }
-        Action::DeployStack(stack) => {
-            text(files, &stack.template, listed, ("template", limits::TEMPLATE_BYTES), texts).await.map(Some)
-        }
-        Action::CheckIdentity => Ok(None),
+        // One that is sent as it is reaches the worker as a file.
+        Action::DeployStack(stack) if stack.substitute => match &stack.template {
+            StackTemplate::File(path) => {
+                let source = Source::File(path.clone());
+                text(files, &source, listed, ("template", limits::STAGED_TEMPLATE_BYTES), texts).await.map(Some)
+            }
+            StackTemplate::Body(_) | StackTemplate::Url(_) => Ok(None),
+        },
+        Action::DeployStack(_)
+        | Action::ApplyChangeSet(_)
+        | Action::DeleteStack(_)
+        | Action::UploadToS3(_)
+        | Action::CheckIdentity => Ok(None),
     }
 }
 

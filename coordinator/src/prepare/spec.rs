@@ -1,24 +1,19 @@
 //! Renders what a worker is sent to run a step.
 
-use std::collections::{BTreeMap, HashMap};
-
 use coordinator_core::input::Refusal;
 use prost::Message;
 use proto::{
     deployment::log_frame::Level,
-    worker::{
-        CheckIdentityAction, DeployStackAction, PreambleLine, ScriptAction, SpecFile, SpecVariable, StepSpec, aws_spec,
-        step_spec,
-    },
+    worker::{CheckIdentityAction, PreambleLine, ScriptAction, SpecFile, SpecVariable, StepSpec, aws_spec, step_spec},
 };
 use shared::{
     limits,
-    plan::{Action, DeployStack, File, Identity, Script, Shell, Source, VariableKind},
+    plan::{Action, File, Identity, Script, Shell, Source, VariableKind, stack::StackTemplate, texts::Audience},
     reason::Reason,
     template::{Evaluated, Variables},
 };
 
-use super::{Ready, identity, printing, scope::SECRET_KEY, step_key, text::Texts};
+use super::{Ready, identity, printing, scope::SECRET_KEY, text::Texts};
 use crate::registry::account::{Delivery, Kind};
 
 /// 64 KiB of a message are left for what is around the step.
@@ -33,14 +28,13 @@ pub fn has_secret(spec: &StepSpec) -> bool {
         || spec.aws.as_ref().is_some_and(of_account)
 }
 
-/// All of a step but its attempt. `source` is the text of its script or template.
+/// All of a step but its attempt. `source` is the text of its script, or of a template that is evaluated.
 pub(super) fn render(ready: &Ready, source: Option<String>) -> Result<StepSpec, Refusal> {
     let texts = ready.texts();
     let aws = identity::resolve(ready)?.map(|resolved| resolved.spec());
     let rendered = match &ready.step().action {
         Action::Script(script) => self::script(ready, script, source.unwrap_or_default())?,
-        Action::DeployStack(stack) => deploy_stack(ready, stack, source.unwrap_or_default())?,
-        Action::CheckIdentity => Rendered::of(step_spec::Action::CheckIdentity(CheckIdentityAction {})),
+        action => self::action(ready, action, source)?,
     };
     let mask_values = mask_values(&ready.variables, &rendered);
     let mut preamble = printing::preamble(&texts);
@@ -96,7 +90,7 @@ fn script(ready: &Ready, script: &Script, source: String) -> Result<Rendered, Re
     let body = noted(evaluated, &mut secret_texts);
     Ok(Rendered {
         variables: script_variables(ready, &source)?,
-        files: ready.plan.process.files.iter().map(spec_file).collect(),
+        files: ready.plan.process.files_of(ready.step()).into_iter().map(spec_file).collect(),
         warnings,
         secret_texts,
         ..Rendered::of(step_spec::Action::Script(ScriptAction { shell: shell.into(), body, name }))
@@ -173,31 +167,33 @@ fn is_secret_key(ready: &Ready, key: &str) -> bool {
         .is_some_and(|variable| variable.kind == VariableKind::AwsAccount)
 }
 
-fn deploy_stack(ready: &Ready, stack: &DeployStack, template: String) -> Result<Rendered, Refusal> {
+/// An action of AWS, with its texts evaluated.
+fn action(ready: &Ready, action: &Action, template: Option<String>) -> Result<Rendered, Refusal> {
     let texts = ready.texts();
     let mut secret_texts = Vec::new();
-    let action = DeployStackAction {
-        stack: texts.public("stack", &stack.stack)?,
-        template,
-        parameters: values(&texts, "parameter", &stack.parameters, &mut secret_texts)?,
-        capabilities: stack.capabilities.clone(),
-        tags: values(&texts, "tag", &stack.tags, &mut secret_texts)?,
-        client_request_token: step_key(ready.plan.id, ready.step),
+    let mut evaluate = |what: &str, text: &str, audience: Audience| match audience {
+        Audience::Everybody => texts.public(what, text),
+        Audience::Addressee => Ok(noted(texts.whole(what, text)?, &mut secret_texts)),
     };
-    Ok(Rendered { secret_texts, ..Rendered::of(step_spec::Action::DeployStack(action)) })
+    let evaluated = with_template(action, template).try_map_texts(&mut evaluate)?;
+    let wire = match &evaluated {
+        Action::DeployStack(stack) => step_spec::Action::DeployStack((&**stack).into()),
+        Action::ApplyChangeSet(apply) => step_spec::Action::ApplyChangeSet(apply.into()),
+        Action::DeleteStack(delete) => step_spec::Action::DeleteStack(delete.into()),
+        Action::UploadToS3(upload) => step_spec::Action::UploadToS3((&**upload).into()),
+        Action::Script(_) | Action::CheckIdentity => step_spec::Action::CheckIdentity(CheckIdentityAction {}),
+    };
+    let files = ready.plan.process.files_of(ready.step()).into_iter().map(spec_file).collect();
+    Ok(Rendered { secret_texts, files, ..Rendered::of(wire) })
 }
 
-fn values(
-    texts: &Texts<'_>,
-    what: &str,
-    from: &BTreeMap<String, String>,
-    secret_texts: &mut Vec<String>,
-) -> Result<HashMap<String, String>, Refusal> {
-    let evaluate = |(name, text): (&String, &String)| {
-        let evaluated = texts.whole(&format!("{what} \"{name}\""), text)?;
-        Ok((name.clone(), noted(evaluated, secret_texts)))
-    };
-    from.iter().map(evaluate).collect()
+/// The template that is to be evaluated is read here; any other travels as a file.
+fn with_template(action: &Action, template: Option<String>) -> Action {
+    let mut action = action.clone();
+    if let (Action::DeployStack(stack), Some(text)) = (&mut action, template) {
+        stack.template = StackTemplate::Body(text);
+    }
+    action
 }
 
 /// The secrets that are in what is sent without being sent as variables: part of a parameter, or of another variable.

@@ -11,8 +11,9 @@ use shared::{
     id::{AssignSeq, WorkerId},
     outcome::{Outcome, OutcomeKind},
     plan::{
-        Action, AssumeRole, Aws, DeployStack, Expect, File, Identity, Process, Retries, Script, Shell, Source, Start,
-        VariableKind,
+        Action, AssumeRole, Aws, Expect, File, Identity, Process, Retries, Script, Shell, Source, Start, VariableKind,
+        stack::{DeployStack, StackParameter, StackTemplate},
+        upload::UploadToS3,
     },
 };
 use tempfile::TempDir;

@@ -171,6 +171,23 @@ pub fn plan_of_deployment(connection: &Connection, id: DeploymentId) -> Result<(
         .ok_or_else(|| not_found(&id.to_string()))
 }
 
+/// How many attempts of a step before this one ended with a result; what was lost on the way does not count.
+///
+/// # Errors
+/// [`Reason::Internal`] when a row cannot be read.
+pub fn ended_attempts(connection: &Connection, id: DeploymentId, step: usize, before: u32) -> Result<u32, Fault> {
+    let found = rows(
+        connection,
+        "SELECT count(*) AS ended FROM attempt
+         WHERE deployment_id = ?1 AND step_idx = ?2 AND number < ?3
+           AND state IN ('SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED')",
+        (id.to_string(), i64::try_from(step).unwrap_or(i64::MAX), before),
+        |row| column::count(row, "ended"),
+        "counting the attempts of a step",
+    )?;
+    Ok(found.first().and_then(|ended| u32::try_from(*ended).ok()).unwrap_or(0))
+}
+
 /// What the steps of a deployment put out: of each step the outputs of its newest settled attempt, in order of the process.
 /// Steps without outputs are left out.
 ///

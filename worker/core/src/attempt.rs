@@ -78,6 +78,7 @@ pub(crate) enum Fact {
     Revoked,
     CancelRequested(Duration),
     CancelDirected,
+    KillDirected,
     VoidDirected,
     ResultStored,
     ForgetAllowed,
@@ -187,8 +188,9 @@ impl Attempt {
             Fact::Revoked => self.on_unwanted("The coordinator took the offer back.", effects),
             Fact::CancelRequested(grace) => self.on_cancel(grace, effects),
             Fact::CancelDirected => self.on_cancel(self.terms.grace, effects),
+            Fact::KillDirected => self.on_cancel(Duration::ZERO, effects),
             // What the coordinator has settled must not go on; what has not started must not begin.
-            Fact::VoidDirected if self.phase.may_be_alive() => self.on_cancel(self.terms.grace, effects),
+            Fact::VoidDirected if self.phase.may_be_alive() => self.on_cancel(Duration::ZERO, effects),
             Fact::VoidDirected => self.on_unwanted("The coordinator does not want it any more.", effects),
             Fact::ResultStored => self.stored |= matches!(self.phase, Phase::Ended | Phase::Interrupted),
             Fact::ForgetAllowed => self.on_forget(effects),

@@ -129,6 +129,8 @@ pub enum Directive {
     },
     /// Stop it.
     Cancel,
+    /// Kill it at once.
+    Kill,
     /// Never start it.
     Void,
     /// Its files may go.

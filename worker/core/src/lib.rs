@@ -261,6 +261,7 @@ impl Agent {
             let fact = match directive {
                 Directive::Keep { next_seq } => Fact::Kept { next_seq },
                 Directive::Cancel => Fact::CancelDirected,
+                Directive::Kill => Fact::KillDirected,
                 Directive::Void => Fact::VoidDirected,
                 Directive::Forget => Fact::ForgetAllowed,
             };

@@ -14,7 +14,7 @@ use std::{
 use jiff::Timestamp;
 use proto::{
     deployment::log_frame::Level,
-    worker::{StepIdentity, StepSpec},
+    worker::{StepIdentity, StepSpec, step_spec::Action},
 };
 use rustix::{
     event::{EventfdFlags, eventfd},
@@ -45,6 +45,14 @@ pub(super) struct Attempt<'a> {
     exec: &'a ExecDir,
     runtime: &'a RuntimeDir,
     recorder: Recorder,
+}
+
+/// Whose last words they are: a script's, which may say anything, or an action's of ours, which gives a reason's stable code.
+fn speaker(spec: &StepSpec) -> ending::Speaker {
+    match spec.action {
+        Some(Action::Script(_)) => ending::Speaker::Script,
+        _ => ending::Speaker::Action,
+    }
 }
 
 /// Why no process was started: a code and a sentence.
@@ -139,7 +147,7 @@ impl<'a> Attempt<'a> {
         let tree = Tree::new(Pid::from_child(&launched.child), cgroup, self.order.step_user());
         let events = Events { cancel, timer, notices, wake };
         let ended = Pump::new(&mut self.recorder, self.exec, events, grace, launched, tree)?.run()?;
-        Ok(ending::outcome(&ended, &self.recorder))
+        Ok(ending::outcome(&ended, &self.recorder, speaker(&self.spec)))
     }
 
     fn launch(&mut self, access: &Access, cgroup: Option<&Cgroup>) -> Result<Launched, NotStarted> {

@@ -281,9 +281,16 @@ impl<'a> Pump<'a> {
             Stop::TimedOut => "The step's time is over",
             Stop::Cancelled => "The step is cancelled",
         };
-        let seconds = grace.as_secs_f32();
-        self.recorder
-            .line(Level::Warning, &format!("{why}: its processes are told to end, and have {seconds} s for that."));
+        if grace.is_zero() {
+            self.recorder.line(Level::Warning, &format!("{why}: its processes are killed."));
+            self.tree.kill();
+            return Ok(());
+        }
+        let grace_in_words = humantime::format_duration(grace);
+        self.recorder.line(
+            Level::Warning,
+            &format!("{why}: its processes are told to end, and have {grace_in_words} for that."),
+        );
         self.tree.terminate();
         self.events.timer.set(grace)
     }

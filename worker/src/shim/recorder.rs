@@ -20,6 +20,15 @@ use super::{
     text::Text,
 };
 
+/// What a child gave as the reason of its failure.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Summary {
+    /// Stable code; empty for most scripts.
+    pub(super) reason: String,
+    /// In its own words, not masked.
+    pub(super) message: String,
+}
+
 /// Everything that is written down about an attempt while it runs.
 pub(super) struct Recorder {
     log: Log,
@@ -29,7 +38,7 @@ pub(super) struct Recorder {
     stdout_messages: Scanner,
     side_messages: Scanner,
     outputs: Outputs,
-    summary: Option<String>,
+    summary: Option<Summary>,
     output_error: Option<OutputError>,
 }
 
@@ -136,9 +145,9 @@ impl Recorder {
         self.log.end()
     }
 
-    /// What the script gave as the reason of its failure.
-    pub(super) fn summary(&self) -> Option<&str> {
-        self.summary.as_deref()
+    /// What the child gave as the reason of its failure.
+    pub(super) fn summary(&self) -> Option<&Summary> {
+        self.summary.as_ref()
     }
 
     /// Why an output variable did not get through; fails the step.
@@ -193,7 +202,10 @@ impl Recorder {
                 let message = self.masked(given("message").unwrap_or_default());
                 self.log.push(Body::Progress(Progress { percentage: i32::clamp(percentage, 0, 100), message }));
             }
-            "resultmessage" => self.summary = given("message").map(str::to_owned),
+            "resultmessage" => {
+                let reason = given("reason").unwrap_or_default().to_owned();
+                self.summary = given("message").map(|message| Summary { reason, message: message.to_owned() });
+            }
             other => {
                 if let Some(level) = stdout_level(other) {
                     self.stdout.set_level(level, &mut self.log);

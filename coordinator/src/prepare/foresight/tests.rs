@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use shared::{
     id::DeploymentId,
-    plan::{Aws, DeployStack, Expect, Process, Retries, Source, Start},
+    plan::{
+        Aws, Expect, Process, Retries, Start,
+        stack::{DeployStack, StackParameter},
+    },
 };
 use uuid::Uuid;
 
@@ -51,12 +54,11 @@ fn check(steps: Vec<Step>) -> Result<(), Fault> {
 fn stack(parameter: &str) -> Step {
     let deploy = DeployStack {
         stack: "shop-#{Octopus.Environment.Name}".into(),
-        template: Source::Body("{}".into()),
-        parameters: [("Image".to_owned(), parameter.to_owned())].into(),
-        capabilities: Vec::new(),
-        tags: BTreeMap::new(),
+        parameters: [("Image".to_owned(), StackParameter { value: parameter.into(), ..StackParameter::default() })]
+            .into(),
+        ..DeployStack::default()
     };
-    Step { action: Action::DeployStack(deploy), ..step("Stack") }
+    Step { action: Action::DeployStack(Box::new(deploy)), ..step("Stack") }
 }
 
 #[test]

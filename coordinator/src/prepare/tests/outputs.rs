@@ -29,6 +29,24 @@ async fn run_first_step(bench: &Bench, id: DeploymentId, outputs: impl FnOnce(Ex
     }
 }
 
+/// An attempt of the first step, from its offer to wherever these events lead.
+pub(super) async fn attempt(bench: &Bench, id: DeploymentId, number: u32, events: &[AttemptEvent]) {
+    let (execution, worker) = (ExecutionId(Uuid::now_v7()), WorkerId(Uuid::now_v7()));
+    let offered = Offered { step: 0, execution, number, worker, assign_seq: AssignSeq(1), locks: BTreeSet::new() };
+    let queued = match number {
+        1 => DeploymentFact::StepQueued { step: 0 },
+        _ => DeploymentFact::StepRetried { step: 0, after: Duration::ZERO },
+    };
+    bench.tell(id, queued).await;
+    bench.tell(id, DeploymentFact::AttemptOffered(offered)).await;
+    for event in events {
+        let outcome = Outcome::exited(1);
+        let result = ExitResult { outcome, final_seq: 0, digest: [0; 32], identity: None, outputs: Vec::new() };
+        let result = matches!(event, AttemptEvent::Exited(_)).then_some(result);
+        bench.tell(id, moved(execution, *event, result)).await;
+    }
+}
+
 async fn two_steps(bench: &Bench, second: Step) -> DeploymentId {
     let first = Step { name: "Network".into(), ..bash("true") };
     bench.deploy(Process { steps: vec![first, second], files: Vec::new() }, vec![text("Secret", "not me")]).await

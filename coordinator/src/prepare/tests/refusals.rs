@@ -25,13 +25,7 @@ async fn where_a_step_runs_is_evaluated_and_a_name_without_value_is_refused_by_n
     assert_eq!(prepared.locks, BTreeSet::from(["db-staging".to_owned()]));
     assert!(prepared.condition);
 
-    let stack = DeployStack {
-        stack: "#{Nowhere}".into(),
-        template: Source::Body("{}".into()),
-        parameters: BTreeMap::new(),
-        capabilities: Vec::new(),
-        tags: BTreeMap::new(),
-    };
+    let stack = Box::new(DeployStack { stack: "#{Nowhere}".into(), ..DeployStack::default() });
     for (step, what) in [
         (Step { pool: "#{Nowhere}".into(), ..bash("true") }, "pool"),
         (Step { locks: vec!["#{Nowhere}".into()], ..bash("true") }, "lock"),

@@ -1,3 +1,5 @@
+use proto::action::deploy_stack::Template;
+
 use super::*;
 
 #[tokio::test]
@@ -53,29 +55,85 @@ async fn a_stack_gets_its_parameters_and_the_mask_gets_their_secrets() {
     let bench = Bench::new().await;
     let stack = DeployStack {
         stack: "shop-network-#{Octopus.Environment.Name}".into(),
-        template: Source::Body("Resources: {}  # #{Untouched}".into()),
+        template: StackTemplate::Body("Resources: {}  # #{Untouched}".into()),
         parameters: BTreeMap::from([
-            ("Password".into(), "pre-#{Password}".into()),
-            ("Cidr".into(), "10.0.0.0/16".into()),
+            ("Password".into(), parameter("pre-#{Password}")),
+            ("Cidr".into(), parameter("10.0.0.0/16")),
         ]),
         capabilities: vec!["CAPABILITY_IAM".into()],
         tags: BTreeMap::from([("team".into(), "#{Octopus.Project.Name}".into())]),
+        ..DeployStack::default()
     };
     let variables = vec![
         variable("Password", VariableKind::Sensitive, "canary"),
         variable("Other", VariableKind::Sensitive, "unused canary"),
     ];
-    let id = bench.deploy(one(with_identity(step(Action::DeployStack(stack)), Identity::WorkerRole)), variables).await;
+    let id = bench.deploy(one(deploying(stack)), variables).await;
     let spec = bench.spec(id, 0).await.expect("rendered");
     let Some(step_spec::Action::DeployStack(action)) = &spec.action else { panic!("no stack") };
     assert_eq!(action.stack, "shop-network-staging");
-    assert_eq!(action.template, "Resources: {}  # #{Untouched}");
-    assert_eq!(action.parameters["Password"], "pre-canary");
+    assert_eq!(action.template, Some(Template::Body("Resources: {}  # #{Untouched}".into())));
+    assert_eq!(action.parameters["Password"].value, "pre-canary");
     assert_eq!(action.tags["team"], "shop");
-    assert_eq!(action.client_request_token, step_key(id, 0));
+    assert_eq!(spec.operation, step_key::operation(id, 0, 0));
     assert_eq!(spec.mask_values, ["canary"], "what is not sent needs no mask");
     assert_eq!(spec.variables, [], "a stack reads no variables");
     assert!(has_secret(&spec));
+}
+
+fn parameter(value: &str) -> StackParameter {
+    StackParameter { value: value.into(), ..StackParameter::default() }
+}
+
+fn deploying(stack: DeployStack) -> Step {
+    with_identity(step(Action::DeployStack(Box::new(stack))), Identity::WorkerRole)
+}
+
+#[tokio::test]
+async fn a_template_is_substituted_only_where_asked_and_travels_as_a_file_otherwise() {
+    let bench = Bench::new().await;
+    let files = vec![bench.upload("stack.yaml", b"Description: '#{Octopus.Project.Name}'")];
+    let template = StackTemplate::File("stack.yaml".into());
+    let rendered = async |substitute| {
+        let stack =
+            DeployStack { stack: "shop".into(), template: template.clone(), substitute, ..DeployStack::default() };
+        let process = Process { steps: vec![deploying(stack)], files: files.clone() };
+        let id = bench.deploy(process, Vec::new()).await;
+        let spec = bench.spec(id, 0).await.expect("rendered");
+        assert_eq!(spec.files.len(), 1, "what is beside the template may be needed in any case");
+        let Some(step_spec::Action::DeployStack(action)) = spec.action else { panic!("no stack") };
+        action.template
+    };
+    assert_eq!(rendered(false).await, Some(Template::File("stack.yaml".into())));
+    assert_eq!(rendered(true).await, Some(Template::Body("Description: 'shop'".into())));
+}
+
+#[tokio::test]
+async fn a_secret_cannot_become_part_of_what_everybody_sees_of_a_stack() {
+    let bench = Bench::new().await;
+    let stack = DeployStack {
+        stack: "shop".into(),
+        template: StackTemplate::Body("{}".into()),
+        tags: BTreeMap::from([("owner".into(), "#{Password}".into())]),
+        ..DeployStack::default()
+    };
+    let variables = vec![variable("Password", VariableKind::Sensitive, "canary")];
+    let refusal = bench.refusal_of(deploying(stack), variables).await;
+    assert!(refusal.detail.contains("tag \"owner\"") && !refusal.detail.contains("canary"), "{}", refusal.detail);
+}
+
+#[tokio::test]
+async fn an_upload_gets_the_files_that_it_uploads_and_a_script_gets_the_others() {
+    let bench = Bench::new().await;
+    let files = vec![bench.upload("dist/a.js", b"a"), bench.upload("run.sh", b"true")];
+    let upload = UploadToS3 { bucket: "b".into(), source: vec!["dist/**".into()], ..UploadToS3::default() };
+    let upload = with_identity(step(Action::UploadToS3(Box::new(upload))), Identity::WorkerRole);
+    let id = bench.deploy(Process { steps: vec![upload, bash("true")], files }, Vec::new()).await;
+    for (index, path) in [(0, "dist/a.js"), (1, "run.sh")] {
+        let spec = bench.spec(id, index).await.expect("rendered");
+        let paths: Vec<&str> = spec.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, [path]);
+    }
 }
 
 #[tokio::test]
@@ -96,4 +154,24 @@ async fn what_was_kept_in_memory_is_read_back_from_the_store_after_it_was_releas
     bench.preparer.release(id);
     assert_eq!(bench.preparer.live().len(), 0);
     assert_eq!(bench.spec(id, 0).await.expect("rendered again"), before);
+}
+
+#[tokio::test]
+async fn an_attempt_goes_on_with_what_was_lost_and_begins_anew_after_what_has_ended() {
+    let bench = Bench::new().await;
+    let id = bench.deploy(one(bash("true")), Vec::new()).await;
+    let operation =
+        async |number| bench.preparer.spec(id, 0, ExecutionId(Uuid::nil()), number).await.expect("rendered").operation;
+    let first = operation(1).await;
+    outputs::attempt(&bench, id, 1, &[AttemptEvent::Granted, AttemptEvent::ContactLost, AttemptEvent::Decided]).await;
+    assert_eq!(operation(2).await, first, "the first was lost, and may have begun it");
+    outputs::attempt(
+        &bench,
+        id,
+        2,
+        &[AttemptEvent::Granted, AttemptEvent::Alive, AttemptEvent::Exited(OutcomeKind::Failed)],
+    )
+    .await;
+    assert_ne!(operation(3).await, first, "the second ended, and said how");
+    assert_eq!(operation(2).await, first, "what an attempt was given does not change");
 }

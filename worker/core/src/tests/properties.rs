@@ -226,7 +226,8 @@ fn directive(kind: u8) -> Directive {
     match kind {
         0 => Directive::Keep { next_seq: 0 },
         1 => Directive::Cancel,
-        2 => Directive::Void,
+        2 => Directive::Kill,
+        3 => Directive::Void,
         _ => Directive::Forget,
     }
 }

@@ -53,6 +53,7 @@ fn facts() -> Vec<Fact> {
         Fact::Revoked,
         Fact::CancelRequested(Duration::from_secs(3)),
         Fact::CancelDirected,
+        Fact::KillDirected,
         Fact::VoidDirected,
         Fact::ResultStored,
         Fact::ForgetAllowed,

@@ -2,15 +2,31 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use shared::outcome::{Outcome, OutcomeKind};
+use shared::{
+    outcome::{Outcome, OutcomeKind},
+    reason::Reason,
+};
 
 use crate::shim::{
     pump::{Ended, Stop},
     recorder::Recorder,
 };
 
+/// Whose last words a summary is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaker {
+    Script,
+    Action,
+}
+
 /// The outcome of a process that ran.
-pub(super) fn outcome(ended: &Ended, recorder: &Recorder) -> Outcome {
+pub(super) fn outcome(ended: &Ended, recorder: &Recorder, speaker: Speaker) -> Outcome {
+    let last_words = || recorder.summary().filter(|_| speaker == Speaker::Action);
+    let with_last_words = |detail: &str| match last_words() {
+        // What it says became of the stack is what a person wants to know.
+        Some(summary) => format!("{detail} {}", recorder.masked(&summary.message)),
+        None => detail.to_owned(),
+    };
     let natural = match (ended.status.code(), ended.status.signal()) {
         (Some(code), _) => Outcome::exited(code),
         (None, signal) => Outcome::signalled(signal.unwrap_or_default()),
@@ -28,15 +44,15 @@ pub(super) fn outcome(ended: &Ended, recorder: &Recorder) -> Outcome {
             natural,
             OutcomeKind::TimedOut,
             "TIMED_OUT",
-            "The step ran longer than its timeout; all its processes were ended.".into(),
+            with_last_words("The step ran longer than its timeout; all its processes were ended."),
         ),
         Some(Stop::Cancelled) => because(
             natural,
             OutcomeKind::Cancelled,
             "CANCELLED",
-            "The step was cancelled; all its processes were ended.".into(),
+            with_last_words("The step was cancelled; all its processes were ended."),
         ),
-        None => by_itself(natural, recorder),
+        None => by_itself(natural, recorder, speaker),
     }
 }
 
@@ -51,13 +67,18 @@ pub(super) fn cancelled_before_start() -> Outcome {
     }
 }
 
-fn by_itself(natural: Outcome, recorder: &Recorder) -> Outcome {
+fn by_itself(natural: Outcome, recorder: &Recorder, speaker: Speaker) -> Outcome {
     if let Some(error) = recorder.output_error() {
         let detail = recorder.masked(&error.to_string());
         return because(natural, OutcomeKind::Failed, "OUTPUT_REFUSED", detail);
     }
     match recorder.summary() {
-        Some(summary) if natural.kind == OutcomeKind::Failed => Outcome { detail: recorder.masked(summary), ..natural },
+        Some(summary) if natural.kind == OutcomeKind::Failed => {
+            let is_code =
+                speaker == Speaker::Action && Reason::ALL.iter().any(|reason| reason.code() == summary.reason);
+            let reason = if is_code { summary.reason.clone() } else { natural.reason };
+            Outcome { reason, detail: recorder.masked(&summary.message), ..natural }
+        }
         _ => natural,
     }
 }

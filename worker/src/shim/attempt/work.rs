@@ -39,6 +39,7 @@ impl Work {
             execution_id: spec.execution_id.clone(),
             step_name: spec.step_name.clone(),
             action: Some(action.clone()),
+            operation: spec.operation.clone(),
             ..Default::default()
         };
         step.write_private("action", &order.encode_to_vec())?;
