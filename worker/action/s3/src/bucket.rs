@@ -227,3 +227,6 @@ impl Bucket {
         Failure::new(Reason::AwsUnavailable, sentence)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -5,13 +5,25 @@
 
 mod bucket;
 mod checksum;
+mod compare;
 mod content;
 mod creation;
+mod deletion;
+mod folder;
+mod listing;
 mod media_type;
 mod multipart;
 mod object;
+mod outputs;
 mod patience;
+mod pattern;
+mod plan;
+mod progress;
 mod refusal;
+mod report;
+mod transfer;
+mod upload;
 
 pub use bucket::{Bucket, Stored};
 pub use content::Source;
+pub use upload::upload;

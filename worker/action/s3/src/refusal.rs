@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use action::Failure;
+use aws::Permission;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use shared::reason::Reason;
@@ -116,15 +117,10 @@ impl Call<'_> {
 
     fn denied(&self, answer: &Answer) -> Failure {
         let said = if answer.message.is_empty() { "AWS gives no reason".into() } else { words(answer) };
-        if let Some((permission, resource)) = missing(&answer.message) {
-            let on = if resource.is_empty() { String::new() } else { format!(" on {resource}") };
-            return Failure::new(
-                Reason::PermissionMissing,
-                format!(
-                    "{}: the step's identity lacks the permission {permission}{on}. AWS says: {said}.",
-                    self.what()
-                ),
-            );
+        if let Some(missing) = Permission::missing(&answer.message) {
+            let id = request_id(answer);
+            let sentence = format!("{}: {}{id}", self.what(), missing.sentence());
+            return Failure::new(Reason::PermissionMissing, sentence);
         }
         let owner = match self.owner {
             "" => String::new(),
@@ -175,16 +171,15 @@ impl Answer {
 fn words(answer: &Answer) -> String {
     let code = if answer.code.is_empty() { format!("status {}", answer.status) } else { answer.code.clone() };
     let message = if answer.message.is_empty() { String::new() } else { format!(": {}", answer.message) };
-    let id = if answer.request_id.is_empty() { String::new() } else { format!(" (request id {})", answer.request_id) };
-    format!("{code}{message}{id}")
+    format!("{code}{message}{}", request_id(answer))
 }
 
-/// The permission and the resource that AWS names in "… is not authorized to perform: s3:PutObject on resource: "arn:…" because …".
-fn missing(message: &str) -> Option<(&str, &str)> {
-    let (_, after) = message.split_once("is not authorized to perform: ")?;
-    let permission = after.split_whitespace().next()?;
-    let resource = after.split_once("on resource: ").and_then(|(_, rest)| rest.split_whitespace().next());
-    Some((permission, resource.unwrap_or_default().trim_matches('"')))
+/// ` (request id X)`.
+fn request_id(answer: &Answer) -> String {
+    match answer.request_id.as_str() {
+        "" => String::new(),
+        id => format!(" (request id {id})"),
+    }
 }
 
 /// The region in "…; the region 'us-east-1' is wrong; expecting 'eu-west-1'"; empty if there is none.

@@ -43,10 +43,13 @@ fn a_missing_permission_is_named_as_aws_names_it() {
                 \"arn:aws:kms:eu-west-1:123456789012:key/1\" because no identity-based policy allows the action";
     let denied = PUT.refused(&answer(403, "AccessDenied", said));
     assert_eq!(denied.reason, Reason::PermissionMissing);
-    let named = "PutObject of s3://shop/web/index.html: the step's identity lacks the permission kms:GenerateDataKey on \
-                 arn:aws:kms:eu-west-1:123456789012:key/1.";
-    assert!(denied.sentence.starts_with(named), "{}", denied.sentence);
-    assert!(denied.sentence.ends_with("(request id 4442587FB7D0A2F9)."));
+    for part in [
+        "PutObject of s3://shop/web/index.html: ",
+        "user/ci lacks the permission kms:GenerateDataKey on arn:aws:kms:eu-west-1:123456789012:key/1",
+        "(request id 4442587FB7D0A2F9)",
+    ] {
+        assert!(denied.sentence.contains(part), "{}", denied.sentence);
+    }
 }
 
 #[test]
