@@ -1,6 +1,6 @@
 //! The way to a coordinator: one channel, the token on every call, and a sentence for every way it fails.
 
-use std::{error::Error, future::Future, time::Duration};
+use std::{error::Error, future::Future, pin::pin, time::Duration};
 
 use proto::{
     deployment::{
@@ -110,14 +110,35 @@ impl Connection {
         &self,
         call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, Failure> {
-        match tokio::time::timeout(CALL_TIMEOUT, call).await {
-            Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(self.failure(&status)),
-            Err(_) => Err(Failure::new(
-                Exit::Unreachable,
-                format!("The coordinator {} did not answer within {} s.", self.coordinator, CALL_TIMEOUT.as_secs()),
-            )),
+        self.answer_while(call, || 0).await
+    }
+
+    /// Waits for one answer as long as the call gets on, by a number that grows then.
+    ///
+    /// # Errors
+    /// As [`Connection::answer`].
+    pub(crate) async fn answer_while<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+        progress: impl Fn() -> u64,
+    ) -> Result<T, Failure> {
+        let mut call = pin!(call);
+        loop {
+            let before = progress();
+            match tokio::time::timeout(CALL_TIMEOUT, &mut call).await {
+                Ok(Ok(response)) => return Ok(response.into_inner()),
+                Ok(Err(status)) => return Err(self.failure(&status)),
+                Err(_) if progress() > before => {}
+                Err(_) => return Err(self.silence()),
+            }
         }
+    }
+
+    fn silence(&self) -> Failure {
+        Failure::new(
+            Exit::Unreachable,
+            format!("The coordinator {} did not answer within {} s.", self.coordinator, CALL_TIMEOUT.as_secs()),
+        )
     }
 
     /// What a failed call means for the person and for the exit code.

@@ -5,6 +5,7 @@ mod connection;
 mod failure;
 mod live;
 mod profile;
+mod progress;
 mod project_file;
 mod sanitise;
 mod screen;

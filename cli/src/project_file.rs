@@ -14,7 +14,7 @@ use std::{
 
 use proto::deployment as d;
 
-pub(crate) use files::Attachment;
+pub(crate) use files::{Attachment, hex};
 pub(crate) use format::schema;
 
 use self::fault::Fault;
@@ -52,16 +52,17 @@ impl Draft {
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = format::parse(text).map_err(|fault| vec![fault])?;
         let mut faults = Vec::new();
-        let attachments = files::collect(&file, folder, &mut faults);
-        let described = lower::project(&file, &attachments, &mut faults);
+        let supplies = files::collect(&file, folder, &mut faults);
+        let described = lower::project(&file, &supplies, &mut faults);
         circles::find(&file, &mut faults);
         let project = d::Project::from(&described);
         // What the file's own checks found with its line would only be found again without it.
         if faults.is_empty() {
             match lower::checked(&file, &project) {
                 Ok(warnings) => {
-                    let warnings = warnings.iter().map(|warning| warning.in_file(path)).collect();
-                    return Ok(Self { project, attachments, warnings });
+                    let warnings = supplies.warnings.iter().chain(&warnings);
+                    let warnings = warnings.map(|warning| warning.in_file(path)).collect();
+                    return Ok(Self { project, attachments: supplies.attachments, warnings });
                 }
                 Err(refusals) => faults = refusals,
             }

@@ -1,15 +1,16 @@
 //! `longshore project`.
 
-use std::{collections::HashSet, path::PathBuf};
+mod upload;
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use proto::deployment as d;
-use shared::limits;
 
 use crate::{
     connection::Connection,
     failure::{Exit, Failure},
-    project_file::{Attachment, Draft, schema},
+    project_file::{Draft, schema},
     screen::{Format, Screen, encode, put, talk},
     view::ProjectView,
 };
@@ -96,7 +97,7 @@ fn validate(source: &Source) -> Result<(), Failure> {
 async fn apply(source: &Source, screen: Screen) -> Result<(), Failure> {
     let draft = read(source)?;
     let connection = Connection::open()?;
-    upload_missing(&connection, &draft.attachments).await?;
+    upload::missing(&connection, &draft.attachments).await?;
     let request = d::ApplyProjectRequest { project: Some(draft.project), validate_only: false };
     let mut client = connection.projects();
     let answer = connection.answer(client.apply_project(request)).await?;
@@ -104,28 +105,4 @@ async fn apply(source: &Source, screen: Screen) -> Result<(), Failure> {
     let change = if answer.changed { "is now at" } else { "was already at" };
     talk(&format!("Project \"{}\" {change} revision {}.", project.name, project.revision));
     screen.show(&project)
-}
-
-async fn upload_missing(connection: &Connection, attachments: &[Attachment]) -> Result<(), Failure> {
-    if attachments.is_empty() {
-        return Ok(());
-    }
-    let sha256 = attachments.iter().map(|attachment| attachment.file.sha256.clone()).collect();
-    let mut client = connection.projects();
-    let answer = connection.answer(client.find_missing_files(d::FindMissingFilesRequest { sha256 })).await?;
-    let missing: HashSet<_> = answer.sha256.into_iter().collect();
-    for attachment in attachments.iter().filter(|attachment| missing.contains(&attachment.file.sha256)) {
-        connection.answer(client.upload_file(tokio_stream::iter(parts(attachment)))).await?;
-    }
-    Ok(())
-}
-
-/// A header that names the file, then its bytes.
-fn parts(attachment: &Attachment) -> Vec<d::UploadFileRequest> {
-    use d::upload_file_request::Part;
-    let chunks = attachment.bytes.chunks(limits::CHUNK_BYTES).map(|chunk| Part::Chunk(chunk.to_vec()));
-    std::iter::once(Part::Sha256(attachment.file.sha256.clone()))
-        .chain(chunks)
-        .map(|part| d::UploadFileRequest { part: Some(part) })
-        .collect()
 }

@@ -6,29 +6,39 @@ use proto::{
     convert::project::{Declared, Described},
     deployment as d,
 };
-use shared::{limits, plan};
+use shared::plan;
 
 use super::{
     fault::{Fault, Place},
-    files::{Attachment, is_inline},
+    files::Supplies,
     format::{self, ProjectFile},
 };
 
+mod aws;
+mod stack;
+mod step;
+mod upload;
+
 /// The project. What cannot be lowered is a fault, and is left out.
-pub(super) fn project(file: &ProjectFile, attachments: &[Attachment], faults: &mut Vec<Fault>) -> Described {
+pub(super) fn project(file: &ProjectFile, supplies: &Supplies, faults: &mut Vec<Fault>) -> Described {
     duplicate_names(file, faults);
     overlapping_values(file, faults);
-    let files = attachments.iter().map(|attachment| attachment.file.clone()).collect();
+    let mut steps = Vec::new();
+    for (step, supply) in file.steps.iter().zip(&supplies.by_step) {
+        match step::step(step, supply, faults) {
+            Ok(step) => steps.push(step),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let variables = file.variables.iter().map(variable);
+    let variables = variables.filter_map(|it| it.map_err(|fault| faults.push(fault)).ok()).collect();
+    let files = supplies.attachments.iter().map(|attachment| attachment.file.clone()).collect();
     Described {
         name: file.project.value.clone(),
         description: file.description.clone(),
-        process: plan::Process { steps: each(&file.steps, step, faults), files },
-        variables: each(&file.variables, variable, faults),
+        process: plan::Process { steps, files },
+        variables,
     }
-}
-
-fn each<W, P>(written: &[W], lower: fn(&W) -> Result<P, Fault>, faults: &mut Vec<Fault>) -> Vec<P> {
-    written.iter().filter_map(|it| lower(it).map_err(|fault| faults.push(fault)).ok()).collect()
 }
 
 /// What the coordinator would warn of.
@@ -91,116 +101,6 @@ fn overlapping_values(file: &ProjectFile, faults: &mut Vec<Fault>) {
     }
 }
 
-fn step(step: &format::Step) -> Result<plan::Step, Fault> {
-    let retries = plan::Retries::default();
-    Ok(plan::Step {
-        name: step.name.value.clone(),
-        pool: step.pool.clone(),
-        requires: step.requires.clone(),
-        condition: condition(&step.condition),
-        start: match step.start {
-            format::Start::AfterPrevious => plan::Start::AfterPrevious,
-            format::Start::WithPrevious => plan::Start::WithPrevious,
-        },
-        environments: step.environments.clone(),
-        timeout: step.timeout.map_or(limits::DEFAULT_TIMEOUT, |span| span.0),
-        retries: step.retries.as_ref().map_or(retries, |it| plan::Retries {
-            count: it.count,
-            backoff: it.backoff.map_or(retries.backoff, |span| span.0),
-        }),
-        retry_safe: step.retry_safe,
-        locks: step.locks.clone(),
-        aws: aws(step)?,
-        action: action(step)?,
-    })
-}
-
-fn condition(text: &str) -> plan::Condition {
-    match text.trim() {
-        "success" => plan::Condition::Success,
-        "failure" => plan::Condition::Failure,
-        "always" => plan::Condition::Always,
-        expression => plan::Condition::Expression(expression.to_owned()),
-    }
-}
-
-fn aws(step: &format::Step) -> Result<plan::Aws, Fault> {
-    let aws = &step.aws;
-    let identity = match (aws.identity, &aws.account) {
-        (format::Identity::Account, Some(account)) => plan::Identity::Account(account.value.clone()),
-        (format::Identity::Account, None) => {
-            return Err(fault(step, "`aws.identity` is account, so `aws.account` must name an account variable."));
-        }
-        // An account beside another identity would look as if it were used.
-        (_, Some(account)) => {
-            return Err(Fault::at(
-                Place::of(account.referenced),
-                format!(
-                    "Step \"{}\": `aws.account` counts only with `identity: account`; write that, or remove it.",
-                    step.name.value
-                ),
-            ));
-        }
-        (format::Identity::None, None) => plan::Identity::None,
-        (format::Identity::WorkerRole, None) => plan::Identity::WorkerRole,
-    };
-    let expect = plan::Expect {
-        account: aws.expect.account.clone(),
-        role: aws.expect.role.clone(),
-        region: aws.expect.region.clone(),
-    };
-    if identity == plan::Identity::None && expect != plan::Expect::default() {
-        return Err(fault(step, "`aws.expect` demands an identity, and the step has none: set `aws.identity`."));
-    }
-    let assume = aws.assume_role.iter().map(assume_role).collect();
-    Ok(plan::Aws { identity, region: aws.region.clone(), expect, assume, require_isolation: aws.require_isolation })
-}
-
-fn assume_role(role: &format::AssumeRole) -> plan::AssumeRole {
-    plan::AssumeRole {
-        role_arn: role.arn.clone(),
-        session_name: role.session_name.clone(),
-        external_id: role.external_id.clone(),
-        duration: role.duration.map_or(limits::SESSION, |span| span.0),
-        policy: role.policy.clone(),
-        session_tags: role.session_tags,
-    }
-}
-
-fn action(step: &format::Step) -> Result<plan::Action, Fault> {
-    match (&step.script, &step.cloudformation) {
-        (Some(it), None) => script(step, it).map(plan::Action::Script),
-        (None, Some(it)) => Ok(plan::Action::DeployStack(deploy_stack(&it.deploy))),
-        (None, None) => Err(fault(step, "it does nothing: give it `script` or `cloudformation`.")),
-        (Some(_), Some(_)) => Err(fault(step, "it has both `script` and `cloudformation`: make two steps of it.")),
-    }
-}
-
-fn script(step: &format::Step, script: &format::Script) -> Result<plan::Script, Fault> {
-    let source = match (&script.body, &script.file) {
-        (Some(body), None) => plan::Source::Body(body.clone()),
-        (None, Some(file)) => plan::Source::File(file.value.clone()),
-        (None, None) => return Err(fault(step, "its script has no text: give it `body` or `file`.")),
-        (Some(_), Some(_)) => return Err(fault(step, "its script has both `body` and `file`: keep one of them.")),
-    };
-    let shell = match script.shell {
-        format::Shell::Bash => plan::Shell::Bash,
-        format::Shell::Python => plan::Shell::Python,
-    };
-    Ok(plan::Script { shell, source, substitute: true })
-}
-
-fn deploy_stack(stack: &format::DeployStack) -> plan::DeployStack {
-    let template = stack.template.value.clone();
-    plan::DeployStack {
-        stack: stack.stack.clone(),
-        template: if is_inline(&template) { plan::Source::Body(template) } else { plan::Source::File(template) },
-        parameters: stack.parameters.clone(),
-        capabilities: stack.capabilities.clone(),
-        tags: stack.tags.clone(),
-    }
-}
-
 fn variable(variable: &format::Variable) -> Result<Declared, Fault> {
     if let (format::VariableType::Sensitive, Some(value)) = (variable.r#type, &variable.value) {
         return Err(Fault::at(
@@ -220,8 +120,4 @@ fn variable(variable: &format::Variable) -> Result<Declared, Fault> {
     let environments: BTreeSet<_> = variable.environments.iter().cloned().collect();
     let key = plan::VariableKey { name: variable.name.value.clone(), kind, environments };
     Ok(Declared { key, value: variable.value.as_ref().map(|value| value.value.clone()) })
-}
-
-fn fault(step: &format::Step, what: &str) -> Fault {
-    Fault::at(Place::of(step.name.referenced), format!("Step \"{}\": {what}", step.name.value))
 }

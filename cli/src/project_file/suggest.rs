@@ -7,7 +7,7 @@ pub(super) fn nearest<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a s
     let limit = (written.chars().count() / 3).clamp(1, 3);
     candidates
         .iter()
-        .map(|candidate| (distance(&written, &candidate.replace('-', "_")), *candidate))
+        .map(|candidate| (distance(&written, &candidate.to_lowercase().replace('-', "_")), *candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -45,6 +45,7 @@ mod tests {
         assert_eq!(nearest("Timeouts", &keys), Some("timeout"));
         assert_eq!(nearest("retry-safe", &keys), Some("retry_safe"));
         assert_eq!(nearest("banana", &keys), None);
+        assert_eq!(nearest("capability_iam", &["CAPABILITY_IAM"]), Some("CAPABILITY_IAM"));
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! Steps and scripts.
+
+use shared::{limits, plan};
+
+use super::{
+    super::{
+        fault::{Fault, Place},
+        files::Supply,
+        format,
+    },
+    aws, stack, upload,
+};
+
+/// A step, with what was found beside the project file for it.
+///
+/// # Errors
+/// Its first fault; more of them may be said before.
+pub(super) fn step(step: &format::Step, supply: &Supply, faults: &mut Vec<Fault>) -> Result<plan::Step, Fault> {
+    let retries = plan::Retries::default();
+    Ok(plan::Step {
+        name: step.name.value.clone(),
+        pool: step.pool.clone(),
+        requires: step.requires.clone(),
+        condition: condition(&step.condition),
+        start: match step.start {
+            format::Start::AfterPrevious => plan::Start::AfterPrevious,
+            format::Start::WithPrevious => plan::Start::WithPrevious,
+        },
+        environments: step.environments.clone(),
+        timeout: step.timeout.map_or(limits::DEFAULT_TIMEOUT, |span| span.0),
+        retries: step.retries.as_ref().map_or(retries, |it| plan::Retries {
+            count: it.count,
+            backoff: it.backoff.map_or(retries.backoff, |span| span.0),
+        }),
+        retry_safe: step.retry_safe,
+        locks: step.locks.clone(),
+        aws: aws::aws(step)?,
+        action: action(step, supply, faults)?,
+    })
+}
+
+fn condition(text: &str) -> plan::Condition {
+    match text.trim() {
+        "success" => plan::Condition::Success,
+        "failure" => plan::Condition::Failure,
+        "always" => plan::Condition::Always,
+        expression => plan::Condition::Expression(expression.to_owned()),
+    }
+}
+
+fn action(step: &format::Step, supply: &Supply, faults: &mut Vec<Fault>) -> Result<plan::Action, Fault> {
+    match (&step.script, &step.cloudformation, &step.s3_upload) {
+        (Some(it), None, None) => script(step, it).map(plan::Action::Script),
+        (None, Some(it), None) => stack::action(step, it, supply, faults),
+        (None, None, Some(it)) => Ok(plan::Action::UploadToS3(Box::new(upload::upload(it)))),
+        (None, None, None) => Err(fault(step, "it does nothing: give it `script`, `cloudformation` or `s3_upload`.")),
+        _ => {
+            Err(fault(step, "it has more than one of `script`, `cloudformation` and `s3_upload`: make a step of each."))
+        }
+    }
+}
+
+fn script(step: &format::Step, script: &format::Script) -> Result<plan::Script, Fault> {
+    let source = match (&script.body, &script.file) {
+        (Some(body), None) => plan::Source::Body(body.clone()),
+        (None, Some(file)) => plan::Source::File(file.value.clone()),
+        (None, None) => return Err(fault(step, "its script has no text: give it `body` or `file`.")),
+        (Some(_), Some(_)) => return Err(fault(step, "its script has both `body` and `file`: keep one of them.")),
+    };
+    let shell = match script.shell {
+        format::Shell::Bash => plan::Shell::Bash,
+        format::Shell::Python => plan::Shell::Python,
+    };
+    Ok(plan::Script { shell, source, substitute: true })
+}
+
+/// A fault at a step's name.
+pub(super) fn fault(step: &format::Step, what: &str) -> Fault {
+    Fault::at(Place::of(step.name.referenced), format!("Step \"{}\": {what}", step.name.value))
+}

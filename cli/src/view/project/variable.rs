@@ -1,0 +1,45 @@
+//! Variables.
+
+use proto::deployment as d;
+use serde::Serialize;
+
+use super::super::{View, word};
+
+/// A variable and one of its values.
+#[derive(Serialize)]
+pub(crate) struct VariableView {
+    name: String,
+    r#type: String,
+    value: Option<String>,
+    environments: Vec<String>,
+    is_set: bool,
+    from_file: bool,
+}
+
+impl From<d::Variable> for VariableView {
+    fn from(it: d::Variable) -> Self {
+        Self {
+            r#type: word(it.r#type().as_str_name(), "TYPE_").replace('_', "-"),
+            name: it.name,
+            value: it.value,
+            environments: it.environments,
+            is_set: it.is_set,
+            from_file: it.from_file,
+        }
+    }
+}
+
+impl View for VariableView {
+    const MANY: &'static str = "variables";
+    const COLUMNS: &'static [&'static str] = &["variable", "type", "value", "environments", "from"];
+
+    fn cells(&self) -> Vec<String> {
+        let value = match (&self.value, self.is_set) {
+            (Some(value), _) => value.clone(),
+            (None, true) => "********".to_owned(),
+            (None, false) => "(not set)".to_owned(),
+        };
+        let from = if self.from_file { "project file" } else { "variable set" };
+        vec![self.name.clone(), self.r#type.clone(), value, self.environments.join(", "), from.to_owned()]
+    }
+}
