@@ -69,6 +69,8 @@ class Recorder:
     def record(self, folder):
         """Deploys, updates and deletes a case; answers the text of its events."""
         case = yaml.safe_load((folder / "case.yaml").read_text(encoding="utf-8"))
+        if "refused" in case:
+            return ""
         name = folder.name
         before = list((case.get("before") or {}).items())
         meanwhile = list((case.get("meanwhile") or {}).items())
@@ -115,6 +117,8 @@ class Recorder:
     def run(self, name, template, deploy):
         """Runs one operation to its end; answers the events that were there before it."""
         body = template.read_bytes().decode("utf-8")
+        if deploy.get("substitute"):
+            body = body.replace("#{Octopus.Environment.Name}", "test")
         if "staging" in deploy:
             body = self.package(template, deploy["staging"])
         request = {"StackName": name, "Capabilities": deploy.get("capabilities", [])}
@@ -146,14 +150,14 @@ class Recorder:
                 if "No updates" not in str(error):
                     raise
         else:
-            self.aws.create_stack(**request, **({"OnFailure": on_failure.upper()} if on_failure else {}))
+            self.aws.create_stack(**request, **({"OnFailure": on_failure.upper().replace("-", "_")} if on_failure else {}))
         return before
 
     def change(self, request, exists, on_failure):
         name = request["StackName"]
         kind = {"ChangeSetName": f"recorded-{uuid.uuid4()}", "ChangeSetType": "UPDATE" if exists else "CREATE"}
         if on_failure:
-            kind["OnStackFailure"] = on_failure.upper()
+            kind["OnStackFailure"] = on_failure.upper().replace("-", "_")
         made = self.aws.create_change_set(**request, **kind)
         while True:
             change_set = self.aws.describe_change_set(ChangeSetName=made["Id"])
