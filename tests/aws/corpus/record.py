@@ -81,7 +81,8 @@ class Recorder:
             sections.append(("update", self.deploy(folder, name, "update", case["update"])))
         for key, stack in meanwhile:
             self.other(folder, key, stack)
-        sections.append(("delete", self.delete(name)))
+        if self.known(name):
+            sections.append(("delete", self.delete(name, (case.get("delete") or {}).get("end"))))
         for key, _ in reversed(before + meanwhile):
             self.delete(f"{name}-{key}")
         return "\n".join(f"# {phase}\n{''.join(lines)}" for phase, lines in sections)
@@ -204,7 +205,7 @@ class Recorder:
         outputs = self.aws.describe_stacks(StackName=step)["Stacks"][0]["Outputs"]
         return next(output["OutputValue"] for output in outputs if output["OutputKey"] == key)
 
-    def delete(self, name):
+    def delete(self, name, expected=None):
         stack = self.known(name)
         if stack is None:
             return []
@@ -212,12 +213,13 @@ class Recorder:
         try:
             self.aws.delete_stack(StackName=stack)
         except ClientError as error:
-            print(f"{name} delete: {error}")
+            if not expected:
+                print(f"{name} delete: {error}")
             return []
         template = self.aws.get_template(StackName=stack)["TemplateBody"]
         self.settle(stack)
         status = self.status(stack)
-        if status != "DELETE_COMPLETE":
+        if status != (expected or "DELETE_COMPLETE"):
             print(f"{name} delete: {status}")
         return self.lines(name, before, parse(template) if isinstance(template, str) else template, stack)
 
