@@ -1,6 +1,7 @@
 //! Steps under AWS identities, against an emulator that verifies signatures, and the emulator's own surroundings first.
 
 mod accounts;
+mod corpus;
 mod deployed;
 mod every_way;
 mod identities;
@@ -10,6 +11,7 @@ mod metadata;
 mod own_role;
 mod policies;
 mod refresh;
+mod scripted;
 mod secrets;
 mod stacks;
 mod tokens;
