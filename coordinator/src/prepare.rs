@@ -127,6 +127,15 @@ impl Preparer {
         Ok(step_key::operation(deployment, step, ended))
     }
 
+    /// Whether a step has use for a file of the project.
+    ///
+    /// # Errors
+    /// When the deployment cannot be read.
+    pub async fn gives_file(&self, deployment: DeploymentId, step: usize, sha256: &str) -> Result<bool, Fault> {
+        let process = &self.plan(deployment).await?.process;
+        Ok(process.steps.get(step).is_some_and(|step| process.gives(step, sha256)))
+    }
+
     /// How an attempt becomes who its step is in AWS; none for a step that is nobody there.
     ///
     /// # Errors

@@ -61,6 +61,7 @@ fn heard_offer(offer: wire::Offer) -> Result<Heard, Nonsense> {
         number: offer.attempt_number,
         timeout: duration(offer.timeout).unwrap_or(limits::DEFAULT_TIMEOUT).min(limits::MAX_TIMEOUT),
         grace: duration(offer.grace).unwrap_or(limits::KILL_GRACE),
+        fetching: duration(offer.fetching).unwrap_or_default(),
     };
     let execution = id(&offer.execution_id)?;
     Ok(Heard::Offer(Offer { execution, terms, supported }, offer.spec.map(Box::new)))

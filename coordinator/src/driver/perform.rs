@@ -1,6 +1,6 @@
 //! Does what the core asked for, once the facts beside it are stored.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use coordinator_core::{
     action::{Action, Directive, Offer},
@@ -28,6 +28,9 @@ const WAITING_OFFERS: usize = 1024;
 
 /// 32 offers are rendered at once: reading a file for one does not hold up the others.
 const RENDERING: usize = 32;
+
+/// 1 MiB a second: a worker that fetches files more slowly than that is given none of them.
+const SLOWEST_FETCH: u64 = 1 << 20;
 
 /// Runs actions. Each is quick or becomes a task: the next commit waits for it.
 pub(super) struct Performer {
@@ -172,9 +175,16 @@ fn message(offer: &Offer, spec: wire::StepSpec) -> wire::Offer {
         attempt_number: i32::try_from(offer.number).unwrap_or(i32::MAX),
         timeout: duration(offer.timeout),
         grace: duration(offer.grace),
+        fetching: duration(fetching(&spec)),
         // A secret never rides in an offer: the worker fetches it for an attempt that is open on it.
         spec: (!has_secret(&spec)).then_some(spec),
     }
+}
+
+/// What its files take on the slowest way that is worth waiting for.
+fn fetching(spec: &wire::StepSpec) -> Duration {
+    let bytes: i64 = spec.files.iter().map(|file| file.size).sum();
+    Duration::from_secs(u64::try_from(bytes).unwrap_or(0) / SLOWEST_FETCH)
 }
 
 fn kind(directive: Directive) -> wire::directive::Kind {
@@ -188,7 +198,7 @@ fn kind(directive: Directive) -> wire::directive::Kind {
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "prost's message fields are optional")]
-fn duration(from: std::time::Duration) -> Option<prost_types::Duration> {
+fn duration(from: Duration) -> Option<prost_types::Duration> {
     Some(prost_types::Duration {
         seconds: i64::try_from(from.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(from.subsec_nanos()).unwrap_or(0),

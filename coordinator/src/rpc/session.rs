@@ -143,9 +143,8 @@ impl SessionService for Session {
         let wire::FetchFileRequest { sha256, execution_id } = request.into_inner();
         let execution = execution(&execution_id)?;
         let open = self.open_attempt(worker, execution).await?;
-        let spec = self.preparer.spec(open.deployment, open.step, execution, open.number).await;
-        let uses = spec.is_ok_and(|spec| spec.files.iter().any(|file| file.sha256 == sha256));
-        if !uses {
+        let uses = self.preparer.gives_file(open.deployment, open.step, &sha256).await;
+        if !uses.map_err(|fault| to_status(&fault))? {
             let sentence = format!("The attempt {execution} uses no file with the digest {sha256}.");
             return Err(to_status(&Fault::new(Reason::FileNotFound, sentence)));
         }

@@ -39,7 +39,19 @@ impl Process {
     /// script all but those that are only there to be uploaded or packaged.
     #[must_use]
     pub fn files_of(&self, step: &Step) -> Vec<&File> {
-        let chosen: Box<dyn Fn(&str) -> bool + '_> = match &step.action {
+        let is_given = self.choice(step);
+        self.files.iter().filter(|file| is_given(&file.path)).collect()
+    }
+
+    /// Whether a file with this digest is among [`Process::files_of`] the step; looks at no other file.
+    #[must_use]
+    pub fn gives(&self, step: &Step, sha256: &str) -> bool {
+        let is_given = self.choice(step);
+        self.files.iter().any(|file| file.sha256 == sha256 && is_given(&file.path))
+    }
+
+    fn choice<'a>(&'a self, step: &'a Step) -> Box<dyn Fn(&str) -> bool + 'a> {
+        match &step.action {
             Action::Script(_) => {
                 let named = self.named();
                 let cargo: Vec<Cargo<'_>> = self.steps.iter().filter_map(|step| Cargo::of(&step.action)).collect();
@@ -49,8 +61,7 @@ impl Process {
                 let (named, cargo) = (named(action), Cargo::of(action));
                 Box::new(move |path| named.contains(&path) || cargo.as_ref().is_some_and(|cargo| cargo.has(path)))
             }
-        };
-        self.files.iter().filter(|file| chosen(&file.path)).collect()
+        }
     }
 
     fn named(&self) -> BTreeSet<&str> {

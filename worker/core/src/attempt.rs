@@ -8,7 +8,7 @@ use crate::{
     CancelPhase, Effect, Entry, Fence, Finding, Held, Message, Mono, Record, RejectKind, Stage, Standing, Terms,
 };
 
-/// 5 minutes to get step, files and credentials together; then the offer is given back so that another worker may try.
+/// 5 minutes to get step, files and credentials together, and longer for large files; then the offer is given back so that another worker may try.
 const PREPARATION_LIMIT: Duration = Duration::from_secs(300);
 
 /// How far an attempt came on this worker. Names in -ing wait for the journal.
@@ -144,11 +144,11 @@ impl Attempt {
     fn new(now: Mono, execution: ExecutionId, terms: Terms, phase: Phase) -> Self {
         Self {
             execution,
+            prepare_by: now.after(PREPARATION_LIMIT + terms.fetching),
             terms,
             phase,
             granted: false,
             prepared: false,
-            prepare_by: now.after(PREPARATION_LIMIT),
             unwanted: false,
             cancelled: false,
             stored: false,

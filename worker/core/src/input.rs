@@ -117,6 +117,9 @@ pub struct Terms {
     pub timeout: Duration,
     /// Between TERM and kill.
     pub grace: Duration,
+    /// Longest time for fetching its files, besides what every step is given.
+    #[serde(default)]
+    pub fetching: Duration,
 }
 
 /// What the coordinator wants done with a held attempt.

@@ -26,6 +26,7 @@ pub(crate) fn offer(n: u128, seq: i64, number: i32) -> Input {
             number,
             timeout: Duration::from_secs(60),
             grace: Duration::from_secs(10),
+            fetching: Duration::ZERO,
         },
         supported: true,
     })

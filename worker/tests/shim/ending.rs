@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use proto::worker::{CheckIdentityAction, step_spec::Action};
 use rustix::process::{Pid, Signal, kill_process};
 use shared::outcome::OutcomeKind;
 use worker::process::{Cgroup, sweep};
@@ -147,4 +148,38 @@ fn frame_bytes(frame: &proto::worker::Frame) -> Vec<u8> {
         Some(proto::worker::frame::Body::Log(log)) => log.data.to_vec(),
         _ => Vec::new(),
     }
+}
+
+#[test]
+fn a_step_that_nobody_waits_for_is_killed_without_a_word() {
+    let stage = Stage::bash("trap 'echo never told; exit 0' TERM; echo ready; while :; do sleep 0.05; done");
+    let shim = stage.start();
+    stage.wait_for("ready");
+    stage.exec.request_cancel(Duration::ZERO).unwrap();
+    wait(shim);
+    let left = stage.left();
+    assert_eq!((left.outcome.kind, left.outcome.signal), (OutcomeKind::Cancelled, Some(9)));
+    assert!(!left.stdout().contains("never told"), "{}", left.stdout());
+}
+
+#[test]
+fn a_step_that_was_told_to_end_is_killed_when_nobody_waits_for_it_any_more() {
+    let stage = Stage::bash("trap 'echo told' TERM; echo ready; while :; do sleep 0.05; done");
+    let shim = stage.start();
+    stage.wait_for("ready");
+    stage.exec.request_cancel(Duration::from_secs(600)).unwrap();
+    stage.wait_for("told");
+    stage.exec.request_cancel(Duration::ZERO).unwrap();
+    wait(shim);
+    assert_eq!(stage.left().outcome.signal, Some(9));
+}
+
+#[test]
+fn an_action_gives_the_reason_of_its_failure_and_a_script_gives_only_its_words() {
+    let left = Stage::action(Action::CheckIdentity(CheckIdentityAction {})).run();
+    assert_eq!(left.outcome.reason, "CREDENTIALS_MISSING", "{:?}", left.outcome);
+    assert!(left.outcome.detail.contains("has no AWS identity"), "{:?}", left.outcome);
+    let script = "echo \"##octopus[resultMessage message='$(printf bad | base64)' reason='$(printf STACK_FAILED | base64)']\"; exit 3";
+    let left = Stage::bash(script).run();
+    assert_eq!((left.outcome.reason.as_str(), left.outcome.detail.as_str()), ("EXIT_CODE", "bad"));
 }

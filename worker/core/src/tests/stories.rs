@@ -244,3 +244,15 @@ fn an_adopted_attempt_is_looked_at() {
     assert_eq!(memory.held[&execution(9)], Held { terms: Terms::default(), stage: Stage::Intent });
     assert_eq!(Agent::recover(NOW, 1, memory).1, [Effect::Examine(execution(9))]);
 }
+
+#[test]
+fn a_step_with_large_files_has_longer_to_fetch_them() {
+    let mut agent = fresh(1);
+    let Input::Offered(mut large) = offer(1, 1, 1) else { panic!("no offer") };
+    large.terms.fetching = Duration::from_secs(3600);
+    feed(&mut agent, [Input::Offered(large), journalled(1, Entry::Accepted)]);
+    let hour = NOW.after(Duration::from_secs(3600));
+    assert_eq!(agent.handle(hour, Input::TimePassed), [], "it may still be fetching");
+    let late = agent.handle(hour.after(Duration::from_secs(301)), Input::TimePassed);
+    assert_ne!(late, [], "the offer is given back");
+}
