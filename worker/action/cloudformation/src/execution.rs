@@ -1,0 +1,56 @@
+//! Applies a change set.
+
+use action::Failure;
+use shared::reason::Reason;
+
+use crate::{
+    change_set::{Change, ChangeSet},
+    errors::{code, failure, is_repetition, may_be_done},
+    follow::Operation,
+    record::Floor,
+    resume,
+    stacks::Stacks,
+};
+
+/// Asks AWS to apply a change set. One that an earlier attempt of this step had begun to apply is only looked for.
+///
+/// # Errors
+/// `CHANGE_SET_CHANGED` when it cannot be applied any more; `STACK_GONE` when it is not there any more; as AWS refuses.
+pub(crate) async fn execute(stacks: &Stacks<'_>, change_set: &ChangeSet) -> Result<Operation, Failure> {
+    let token = &stacks.scene.operation;
+    let total = Some(Change::count(&change_set.changes));
+    let begun = |floor: Floor| Operation {
+        stack_id: change_set.stack_id.clone(),
+        token: token.clone(),
+        floor,
+        total,
+        change_set: Some(change_set.id.clone()),
+    };
+    let floor = stacks.floor(&change_set.stack_id).await?;
+    if change_set.is_executed() {
+        let found = resume::after_doubt(stacks, &change_set.stack_id, token).await?;
+        return Ok(begun(found.map_or(floor, |found| found.floor)));
+    }
+    let call = stacks.client.execute_change_set().change_set_name(&change_set.id).client_request_token(token);
+    let error = match call.send().await {
+        Ok(_) => return Ok(begun(floor)),
+        Err(error) => error,
+    };
+    if is_repetition(&error) || may_be_done(&error) {
+        let found = resume::after_doubt(stacks, &change_set.stack_id, token).await?;
+        if let Some(found) = found {
+            return Ok(begun(found.floor));
+        }
+    }
+    let Failure { reason, sentence } = failure(stacks.scene, "ExecuteChangeSet", &error).await;
+    let reason = match code(&error) {
+        code if code.starts_with("InvalidChangeSetStatus") => Reason::ChangeSetChanged,
+        code if code.starts_with("ChangeSetNotFound") => Reason::StackGone,
+        _ => reason,
+    };
+    let name = &change_set.stack_name;
+    Err(Failure::new(
+        reason,
+        format!("The change set of stack \"{name}\" could not be applied, and nothing was changed. {sentence}"),
+    ))
+}
