@@ -9,7 +9,8 @@
 //!
 //! Where the emulator tells less than AWS is known to, that is what is recorded: an update tells of resources that it leaves alone,
 //! says `UPDATE_…` of those that it adds, nothing of those that it removes, and has no `UPDATE_COMPLETE_CLEANUP_IN_PROGRESS`; a
-//! nested stack is named only when it is done, and goes without events of its own. Those of AWS are in the stories of `scripted`.
+//! nested stack is named only when it is done, and goes without events of its own. Those of AWS are in the stories of `scripted`. It
+//! also wants CAPABILITY_NAMED_IAM where AWS wants CAPABILITY_IAM, for the name that each AWS::IAM::Policy must have.
 
 mod case;
 mod events;
@@ -23,7 +24,7 @@ use anyhow::{Context, Result, ensure};
 use tests::World;
 
 use self::{
-    case::{Case, Phase},
+    case::{Case, FAILED, Phase},
     events::Expected,
 };
 
@@ -82,7 +83,7 @@ fn whole(case: &Case) -> Result<()> {
     ensure!(expected.phases() == phases, "{name}: events.txt has {:?}, the case {phases:?}", expected.phases());
     for phase in phases {
         let lines = expected.of(phase);
-        let goes_through = case.end(phase).fails.as_ref().is_none_or(|fails| fails.reason == "STACK_FAILED");
+        let goes_through = case.end(phase).fails.as_ref().is_none_or(|fails| fails.reason == FAILED);
         ensure!(goes_through || lines.is_empty(), "{name}: {phase} is refused, and events.txt has events of it");
     }
     case.others().try_for_each(|other| exists(&case.folder.join(&other.template)))

@@ -7,6 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tests::parts;
 
+/// Reason of a step whose stack's operation began and failed; with any other nothing has begun, and there are no events.
+pub(super) const FAILED: &str = "STACK_FAILED";
+
 /// A case of the corpus, as its `case.yaml` says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

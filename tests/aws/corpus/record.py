@@ -65,6 +65,8 @@ class Recorder:
         self.emulator = emulator
         self.aws = emulator.client("cloudformation")
         self.s3 = emulator.client("s3")
+        # What was told of the deletion of a stack that never was healthy.
+        self.replaced = []
 
     def record(self, folder):
         """Deploys, updates and deletes a case; answers the text of its events."""
@@ -101,6 +103,7 @@ class Recorder:
         template = next((folder / f"{which}{end}" for end in (".yaml", ".json") if (folder / f"{which}{end}").exists()), None)
         if template is None:
             template = next(folder.glob("template.*"))
+        self.replaced = []
         before = self.events(self.known(name))
         try:
             before = self.run(name, template, phase.get("deploy") or {})
@@ -113,7 +116,7 @@ class Recorder:
         says = phase.get("fails", {}).get("says", [])
         if status != expected or not all(any(word in reason for reason in reasons) for word in says):
             print(f"{name} {which}: {status}, and case.yaml has {expected} for {says}", *reasons, sep="\n  ")
-        return self.lines(name, before, load(template))
+        return self.replaced + self.lines(name, before, load(template))
 
     def run(self, name, template, deploy):
         """Runs one operation to its end; answers the events that were there before it."""
@@ -133,7 +136,7 @@ class Recorder:
             request["Tags"] = [{"Key": key, "Value": str(value)} for key, value in deploy["tags"].items()]
         status = self.status(name)
         if status in FIRST:
-            self.delete(name)
+            self.replaced = self.delete(name)
         exists = status not in (None, "DELETE_COMPLETE", "REVIEW_IN_PROGRESS", *FIRST)
         direct = deploy.get("change_set") == "direct"
         before = (self.direct if direct else self.change)(request, exists, deploy.get("on_failure"))

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tests::{Instance, World, world::EVERYTHING, world::Ec2Host};
 
 use super::{
-    case::{Case, Phase},
+    case::{Case, End, FAILED, Phase},
     events::Expected,
     project,
     seen::{self, Seen},
@@ -49,7 +49,7 @@ pub(super) fn phase(world: &World, cases: &[Case], phase: Phase) -> Result<Vec<S
 fn wrong(case: &Case, phase: Phase, step: &Value, log: &[String], status: &str) -> Result<Vec<String>> {
     let end = case.end(phase);
     let mut wrong = Vec::new();
-    let expected = end.fails.as_ref().map_or(("succeeded", ""), |fails| ("failed", fails.reason.as_str()));
+    let expected = end.fails.as_ref().map_or(("succeeded", "EXIT_ZERO"), |fails| ("failed", fails.reason.as_str()));
     let attempt = step["attempts"].as_array().and_then(|attempts| attempts.last());
     let of_attempt = attempt.and_then(|attempt| attempt["reason"].as_str()).unwrap_or_default();
     let reason = if of_attempt.is_empty() { step["reason"].as_str().unwrap_or_default() } else { of_attempt };
@@ -60,15 +60,22 @@ fn wrong(case: &Case, phase: Phase, step: &Value, log: &[String], status: &str) 
     if status != case.status(phase) {
         wrong.push(format!("the stack is {status} instead of {}", case.status(phase)));
     }
-    let last = log.last().map(String::as_str).unwrap_or_default();
+    let last = last_words(end, step["detail"].as_str().unwrap_or_default(), log);
     let causes = end.fails.iter().flat_map(|fails| &fails.says).filter(|word| !last.contains(word.as_str()));
-    wrong.extend(causes.map(|word| format!("the last line does not say {word:?}")));
+    wrong.extend(causes.map(|word| format!("the last words do not say {word:?}")));
     let has = |word: &&String| log.iter().any(|line| line.contains(word.as_str()));
     wrong.extend(end.says.iter().filter(|word| !has(word)).map(|word| format!("the log does not say {word:?}")));
     wrong.extend(end.hides.iter().filter(has).map(|word| format!("the log shows {word:?}")));
     let events = std::fs::read_to_string(case.folder.join("events.txt")).context("there is no events.txt")?;
     wrong.extend(Expected::parse(&events)?.differences(phase, &Seen::of(log)));
     Ok(wrong)
+}
+
+/// The last line of a log, which is the first cause; what is refused has the whole sentence there, which may have several lines.
+fn last_words(end: &End, sentence: &str, log: &[String]) -> String {
+    let is_refused = end.fails.as_ref().is_some_and(|fails| fails.reason != FAILED);
+    let count = if is_refused { sentence.lines().count() } else { 1 };
+    log[log.len().saturating_sub(count)..].join("\n")
 }
 
 fn step<'a>(deployment: &'a Value, name: &str) -> Result<&'a Value> {
