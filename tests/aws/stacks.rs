@@ -1,92 +1,103 @@
-//! CloudFormation stacks, created and waited for.
+//! CloudFormation stacks, through the step: on the emulator, and on a CloudFormation that does what a test says.
+
+mod crashes;
+mod deploying;
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
-use tests::World;
+use tests::{Instance, World, stacks::Stacks, world::Ec2Host, world::EVERYTHING};
 
+/// One resource and one output.
 const BUCKET: &str =
     "Resources:\n  Assets:\n    Type: AWS::S3::Bucket\nOutputs:\n  AssetBucket:\n    Value: !Ref Assets\n";
-/// Its second resource needs a role that is not there.
-const BROKEN: &str = r#"Resources:
-  Assets:
-    Type: AWS::S3::Bucket
-  Rights:
-    Type: AWS::IAM::Policy
-    DependsOn: Assets
-    Properties:
-      PolicyName: rights
-      PolicyDocument: { Version: "2012-10-17", Statement: [{ Effect: Allow, Action: "s3:*", Resource: "*" }] }
-      Roles: [missing-role]
-"#;
 
-#[test]
-fn a_stack_is_created_and_its_outputs_are_variables() -> Result<()> {
-    let world = World::start()?;
-    let _host = world.ec2_host("one", "default")?;
-    let (deployment, log) = deploy(&world, BUCKET, "")?;
-    assert_eq!(deployment["state"], "succeeded", "{deployment:#}\n{log}");
-    assert_eq!(world.aws().stack_status("shop-assets")?.as_deref(), Some("CREATE_COMPLETE"));
-    let outputs = deployment["steps"][0]["outputs"].to_string();
-    assert!(outputs.contains("AwsOutputs[AssetBucket]") && outputs.contains("AwsOutputs[StackId]"), "{outputs}");
-    let events: Vec<&str> = log.lines().filter(|line| line.contains("CREATE_")).collect();
-    let mut once = events.clone();
-    once.dedup();
-    assert_eq!(events, once, "every event once");
-    assert!(events.iter().any(|line| line.contains("CREATE_IN_PROGRESS") && line.contains("Assets")), "{log}");
-    assert!(
-        events.last().is_some_and(|line| line.contains("CREATE_COMPLETE") && line.contains("shop-assets")),
-        "{log}"
-    );
-    Ok(())
+/// A world with one worker, for which CloudFormation is one that does what the test says.
+struct Stage {
+    world: World,
+    host: Ec2Host,
+    stacks: Stacks,
 }
 
-#[test]
-fn a_stack_that_fails_fails_the_step_and_its_first_cause_is_the_last_word() -> Result<()> {
-    let world = World::start()?;
-    let _host = world.ec2_host("one", "default")?;
-    let (deployment, log) = deploy(&world, BROKEN, "CAPABILITY_IAM")?;
-    assert_eq!(deployment["state"], "failed", "{deployment:#}\n{log}");
-    assert_eq!(world.aws().stack_status("shop-assets")?.as_deref(), Some("ROLLBACK_COMPLETE"), "{log}");
-    let last = log.lines().last().unwrap_or_default();
-    assert!(last.contains("missing-role"), "the last line is {last:?} in {log}");
-    Ok(())
+/// What became of a deployment of one step.
+struct Ended {
+    deployment: Value,
+    log: String,
 }
 
-#[test]
-fn a_stack_of_somebody_else_is_left_alone() -> Result<()> {
-    let world = World::start()?;
-    let _host = world.ec2_host("one", "default")?;
-    world.aws().as_root("cloudformation", "CreateStack", &[("StackName", "shop-assets"), ("TemplateBody", BUCKET)])?;
-    let (deployment, log) = deploy(&world, BUCKET, "")?;
-    assert_eq!(deployment["state"], "failed", "{deployment:#}");
-    assert!(log.contains("shop-assets") && log.contains("already"), "{log}");
-    assert_eq!(world.aws().stack_status("shop-assets")?.as_deref(), Some("CREATE_COMPLETE"));
-    Ok(())
+impl Stage {
+    fn start() -> Result<Self> {
+        let (world, stacks) = (World::start()?, Stacks::start()?);
+        let host = host(&world, "one", &stacks)?;
+        Ok(Self { world, host, stacks })
+    }
+
+    /// Deploys a project with one step `Stack`, whose keys below `cloudformation` these are.
+    fn run(&self, template: &str, keys: &str) -> Result<Ended> {
+        let id = self.begin(template, keys)?;
+        self.ended(&id)
+    }
+
+    /// Starts it; answers the deployment's id.
+    fn begin(&self, template: &str, keys: &str) -> Result<String> {
+        apply(&self.world, template, keys)?;
+        self.world.start_deployment("shop")
+    }
+
+    fn ended(&self, id: &str) -> Result<Ended> {
+        ended(&self.world, id)
+    }
 }
 
-#[test]
-fn a_template_that_makes_roles_without_leave_to_is_refused_before_anything_is_made() -> Result<()> {
-    let world = World::start()?;
-    let _host = world.ec2_host("one", "default")?;
-    let (deployment, log) = deploy(&world, BROKEN, "")?;
-    assert_eq!(deployment["state"], "failed", "{deployment:#}");
-    assert!(log.contains("CAPABILITY_IAM"), "{log}");
-    assert_eq!(world.aws().stack_status("shop-assets")?, None);
-    Ok(())
+impl Ended {
+    fn state(&self) -> &str {
+        self.deployment["state"].as_str().unwrap_or_default()
+    }
+
+    /// The stable code of the last attempt's end.
+    fn reason(&self) -> &str {
+        let attempts = self.deployment["steps"][0]["attempts"].as_array();
+        let last = attempts.and_then(|attempts| attempts.last());
+        last.and_then(|attempt| attempt["reason"].as_str()).unwrap_or_default()
+    }
+
+    fn last_line(&self) -> &str {
+        self.log.lines().last().unwrap_or_default()
+    }
+
+    fn outputs(&self) -> String {
+        self.deployment["steps"][0]["outputs"].to_string()
+    }
+
+    /// The lines about events of CloudFormation: those with a status.
+    fn events(&self) -> Vec<&str> {
+        let is_event = |line: &&str| line.contains("_IN_PROGRESS") || line.contains("_COMPLETE") || line.contains("_FAILED");
+        self.log.lines().filter(is_event).collect()
+    }
 }
 
-fn deploy(world: &World, template: &str, capabilities: &str) -> Result<(Value, String)> {
+/// A worker with every right, for which CloudFormation is this one.
+fn host(world: &World, name: &str, stacks: &Stacks) -> Result<Ec2Host> {
+    let role = format!("{name}-role");
+    world.aws().create_instance_role(&role, EVERYTHING)?;
+    let mut host = world.unstarted_host(name, Instance::with_role(&role))?;
+    host.host.settings_mut().flags = stacks.worker_flags();
+    world.bring_up(&mut host.host, "default")?;
+    Ok(host)
+}
+
+fn apply(world: &World, template: &str, keys: &str) -> Result<()> {
     let yaml = format!(
-        "project: shop\nsteps:\n  - name: Stack\n    aws: {{ identity: worker-role, region: eu-west-1 }}\n    \
-         cloudformation: {{ deploy: {{ stack: shop-assets, template: template.yaml, capabilities: [{capabilities}] }} }}\n"
+        "project: shop\nsteps:\n  - name: Stack\n    aws: {{ identity: worker-role, region: eu-west-1 }}\n    cloudformation:\n{}",
+        keys.lines().map(|line| format!("      {line}\n")).collect::<String>()
     );
     let folder = world.project("shop", &yaml)?;
-    fs::write(folder.join("template.yaml"), template)?;
+    fs::write(folder.join("template.yaml"), template).context("a template cannot be written")?;
     world.cli().ok(&["project", "apply", "-f", &folder.to_string_lossy()])?;
-    let id = world.start_deployment("shop")?;
-    let deployment = world.ended(&id)?;
-    let log = world.log(&id, "Stack")?;
-    Ok((deployment, log))
+    Ok(())
+}
+
+fn ended(world: &World, id: &str) -> Result<Ended> {
+    Ok(Ended { deployment: world.ended(id)?, log: world.log(id, "Stack")? })
 }
