@@ -12,7 +12,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use prost::Message as _;
 use proto::deployment as d;
+use shared::limits;
 
 pub(crate) use files::{Attachment, hex};
 pub(crate) use format::schema;
@@ -56,6 +58,7 @@ impl Draft {
         let described = lower::project(&file, &supplies, &mut faults);
         circles::find(&file, &mut faults);
         let project = d::Project::from(&described);
+        size(&project, &mut faults);
         // What the file's own checks found with its line would only be found again without it.
         if faults.is_empty() {
             match lower::checked(&file, &project) {
@@ -68,6 +71,20 @@ impl Draft {
             }
         }
         Err(faults)
+    }
+}
+
+/// What travels in one message, apart from the files themselves.
+fn size(project: &d::Project, faults: &mut Vec<Fault>) {
+    let size = project.encoded_len();
+    // The request that it is part of has some bytes of its own.
+    let max = limits::MESSAGE_BYTES - 1024;
+    if size > max {
+        let sentence = format!(
+            "The project without its files has {size} bytes; at most {max} are allowed: put inline scripts and templates into files, \
+             or name fewer files."
+        );
+        faults.push(Fault::at(None, sentence));
     }
 }
 

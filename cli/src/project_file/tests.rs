@@ -1,4 +1,7 @@
+mod artifacts;
 mod roles;
+mod stack;
+mod upload;
 
 use std::{fs, os::unix::fs::symlink};
 

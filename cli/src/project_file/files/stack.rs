@@ -39,7 +39,30 @@ pub(super) fn collect(
             Vec::new()
         }),
     };
+    let written = match &stack.parameters {
+        Parameters::Here(here) => here,
+        Parameters::File(_) => &parameters,
+    };
+    warnings.extend(written.iter().filter_map(|parameter| laid_open(stack, parameter)));
     Supply { artifacts, parameters }
+}
+
+/// A secret that stands where everybody can read it.
+fn laid_open(stack: &DeployStack, parameter: &format::Parameter) -> Option<Fault> {
+    let value = parameter.text();
+    let place = match &stack.parameters {
+        Parameters::Here(_) => Place::of(parameter.name.referenced),
+        Parameters::File(path) => Place::of(path.referenced),
+    };
+    (parameter.no_echo && !value.is_empty() && !value.contains("#{")).then(|| {
+        let name = &parameter.name.value;
+        Fault::at(
+            place,
+            format!(
+                "Parameter \"{name}\" is a secret, and its value stands in a file: put it into a sensitive variable."
+            ),
+        )
+    })
 }
 
 /// The files that the template names, sorted.

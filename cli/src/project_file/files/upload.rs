@@ -10,45 +10,50 @@ use super::{
 
 /// Finds them. A glob that matches nothing is a fault, for somebody expected something.
 pub(super) fn collect(upload: &UploadToS3, shelf: &mut Shelf, faults: &mut Vec<Fault>) {
-    // A pattern that cannot be read is told by the plan, with all others.
-    let Ok(exclude) = Globs::new(&upload.exclude.texts()) else { return };
-    let mut taken = 0;
     let before = faults.len();
+    let rules = upload.rules.iter().flat_map(|rule| &rule.files.0);
+    for (pattern, place) in upload.source.0.iter().chain(&upload.exclude.0).chain(rules) {
+        faults.extend(check(pattern).err().map(|sentence| Fault::at(*place, sentence)));
+    }
+    let Ok(exclude) = Globs::new(&upload.exclude.texts()) else { return };
+    if faults.len() > before {
+        return;
+    }
+    let mut taken = 0;
     for (pattern, place) in &upload.source.0 {
-        let mut say = |sentence: String| faults.push(Fault::at(*place, sentence));
-        match of_glob(pattern, &exclude, shelf) {
-            None => {}
-            Some(Ok(paths)) => {
+        let sentences = match matched(pattern, &exclude, shelf) {
+            Ok(paths) => {
                 taken += paths.len();
-                for sentence in paths.iter().filter_map(|path| shelf.add(path).err()) {
-                    say(sentence);
-                }
+                paths.iter().filter_map(|path| shelf.add(path).err()).collect()
             }
-            Some(Err(sentences)) => sentences.into_iter().for_each(say),
-        }
+            Err(sentences) => sentences,
+        };
+        faults.extend(sentences.into_iter().map(|sentence| Fault::at(*place, sentence)));
     }
-    if taken == 0 && faults.len() == before && !upload.source.0.is_empty() && is_readable(upload) {
-        let place = upload.source.0.first().and_then(|(_, place)| *place);
-        faults.push(Fault::at(place, "Everything that `source` matches is left out by `exclude`."));
+    if let (0, Some((_, place)), true) = (taken, upload.source.0.first(), faults.len() == before) {
+        faults.push(Fault::at(*place, "Everything that `source` matches is left out by `exclude`."));
     }
 }
 
-fn is_readable(upload: &UploadToS3) -> bool {
-    upload.source.0.iter().all(|(pattern, _)| is_plain(pattern) && Globs::new([pattern]).is_ok())
-}
-
-/// Whether a pattern says something about files beside the project file; all others are told by the plan.
-fn is_plain(pattern: &str) -> bool {
-    let leads_out = pattern.starts_with('/') || pattern.split('/').any(|part| part == "..");
-    !pattern.trim().is_empty() && !pattern.contains("#{") && !leads_out
-}
-
-/// The paths of what a pattern matches and nothing excludes; none when the plan will tell what is wrong with it.
-fn of_glob(pattern: &String, exclude: &Globs, shelf: &Shelf) -> Option<Result<Vec<String>, Vec<String>>> {
-    let globs = Globs::new([pattern]).ok().filter(|_| is_plain(pattern))?;
-    if pattern.split('/').any(|part| part == ".") {
-        return Some(Err(vec![format!("The glob \"{pattern}\" has a `.` between slashes: write it without.")]));
+fn check(pattern: &String) -> Result<(), String> {
+    let parts = || pattern.split('/');
+    if pattern.contains("#{") {
+        return Err(format!(
+            "The glob \"{pattern}\" holds #{{…}}, and which files a project has is known before its variables are."
+        ));
     }
+    if pattern.trim().is_empty() || pattern.starts_with('/') || parts().any(|part| part == "..") {
+        return Err(format!("The glob \"{pattern}\" leads out of the project's folder."));
+    }
+    if parts().any(|part| part == ".") {
+        return Err(format!("The glob \"{pattern}\" has a `.` between slashes: write it without."));
+    }
+    Globs::new([pattern]).map(|_| ()).map_err(|why| format!("{}{}.", why[..1].to_uppercase(), &why[1..]))
+}
+
+/// The paths of what a pattern matches and nothing excludes.
+fn matched(pattern: &String, exclude: &Globs, shelf: &Shelf) -> Result<Vec<String>, Vec<String>> {
+    let globs = Globs::new([pattern]).map_err(|why| vec![why])?;
     let enter = |path: &str| reaches_below(pattern, path);
     let found = Walk::below(shelf.folder(), fixed_part(pattern), &enter);
     let counts = |found: &&Found| match &found.kind {
@@ -57,7 +62,7 @@ fn of_glob(pattern: &String, exclude: &Globs, shelf: &Shelf) -> Option<Result<Ve
     };
     let matched: Vec<_> = found.iter().filter(counts).collect();
     if matched.is_empty() {
-        return Some(Err(vec![nothing(pattern, shelf)]));
+        return Err(vec![nothing(pattern, shelf)]);
     }
     let mut refusals = Vec::new();
     let mut paths = Vec::new();
@@ -76,7 +81,7 @@ fn of_glob(pattern: &String, exclude: &Globs, shelf: &Shelf) -> Option<Result<Ve
             limits::FILES
         ));
     }
-    Some(if refusals.is_empty() { Ok(paths) } else { Err(refusals) })
+    if refusals.is_empty() { Ok(paths) } else { Err(refusals) }
 }
 
 /// A folder is excluded when what is in it would be.

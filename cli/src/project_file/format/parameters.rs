@@ -1,10 +1,14 @@
 //! Values of a template's parameters, in every form in which they are written.
 
+mod file;
+
 use std::{collections::BTreeMap, fmt, ops::Range};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use serde_saphyr::{Location, Spanned};
+
+pub(super) use self::file::ParameterFile;
 
 /// Where the values are.
 #[derive(Debug)]
@@ -33,9 +37,6 @@ pub(crate) enum Value {
     Spelled(Range<usize>),
 }
 
-/// The content of a file of parameters.
-pub(super) struct ParameterFile(pub(super) Vec<Parameter>);
-
 impl Default for Parameters {
     fn default() -> Self {
         Self::Here(Vec::new())
@@ -48,13 +49,6 @@ impl Parameters {
         if let Self::Here(parameters) = self {
             spell(parameters, text);
         }
-    }
-}
-
-impl ParameterFile {
-    /// As [`Parameters::spell`].
-    pub(super) fn spell(&mut self, text: &str) {
-        spell(&mut self.0, text);
     }
 }
 
@@ -251,65 +245,4 @@ fn by_name<'de, A: de::MapAccess<'de>>(mut map: A) -> Result<Vec<Parameter>, A::
 fn listed<'de, A: de::SeqAccess<'de>>(seq: A) -> Result<Vec<Parameter>, A::Error> {
     let listed: Vec<Listed> = Vec::deserialize(de::value::SeqAccessDeserializer::new(seq))?;
     Ok(listed.into_iter().map(Parameter::from).collect())
-}
-
-impl<'de> Deserialize<'de> for ParameterFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Forms;
-        impl<'de> de::Visitor<'de> for Forms {
-            type Value = Vec<Parameter>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("values by name, AWS's list of them, or CodePipeline's `Parameters`")
-            }
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Vec<Parameter>, A::Error> {
-                of_file(map)
-            }
-            fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Vec<Parameter>, A::Error> {
-                listed(seq)
-            }
-        }
-        deserializer.deserialize_any(Forms).map(Self)
-    }
-}
-
-/// Values by name, or below `Parameters`, as CodePipeline has them.
-fn of_file<'de, A: de::MapAccess<'de>>(mut map: A) -> Result<Vec<Parameter>, A::Error> {
-    let mut parameters = Vec::new();
-    while let Some(name) = map.next_key::<Spanned<String>>()? {
-        match name.value.as_str() {
-            "Parameters" => match map.next_value::<Spanned<Section>>()? {
-                Spanned { value: Section::Parameters(below), .. } => parameters.extend(below),
-                Spanned { value: Section::Plain(value), referenced, defined } => {
-                    parameters.push(Parameter::of(name, Spanned { value, referenced, defined }));
-                }
-            },
-            _ => parameters.push(Parameter::of(name, map.next_value()?)),
-        }
-    }
-    Ok(parameters)
-}
-
-/// What stands after the name `Parameters`: the section, or the value of a parameter that is called so.
-enum Section {
-    Parameters(Vec<Parameter>),
-    Plain(Written),
-}
-
-impl<'de> Deserialize<'de> for Section {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Forms;
-        impl<'de> de::Visitor<'de> for Forms {
-            type Value = Section;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("values by name")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Section, E> {
-                Ok(Section::Plain(Written::Text(text.to_owned())))
-            }
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Section, A::Error> {
-                by_name(map).map(Section::Parameters)
-            }
-        }
-        deserializer.deserialize_any(Forms)
-    }
 }

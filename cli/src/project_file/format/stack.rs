@@ -14,6 +14,7 @@ use super::{
 /// Work on a CloudFormation stack: `deploy`, `apply_change_set` or `delete`.
 #[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub(crate) struct CloudFormation {
     /// Creates or updates a stack and waits for it.
     #[serde(default)]
@@ -94,14 +95,16 @@ pub(crate) struct DeployStack {
 
 /// What a template may do.
 #[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Capability {
     /// Make IAM resources.
-    CapabilityIam,
+    #[serde(rename = "CAPABILITY_IAM")]
+    Iam,
     /// Make IAM resources with names of their own.
-    CapabilityNamedIam,
+    #[serde(rename = "CAPABILITY_NAMED_IAM")]
+    NamedIam,
     /// Use macros, such as that of SAM.
-    CapabilityAutoExpand,
+    #[serde(rename = "CAPABILITY_AUTO_EXPAND")]
+    AutoExpand,
 }
 
 /// What becomes of a stack that cannot be created.

@@ -36,7 +36,6 @@ macro_rules! with_object_settings {
             metadata: BTreeMap<String, String>,
             /// Tags of the objects, at most 10.
             #[serde(default)]
-            #[schemars(length(max = 10))]
             tags: BTreeMap<String, String>,
             /// Storage class, e.g. STANDARD_IA; the standard one when absent.
             #[serde(default)]

@@ -94,9 +94,9 @@ fn staging(it: &format::Staging) -> Staging {
 
 fn capability(it: format::Capability) -> &'static str {
     match it {
-        format::Capability::CapabilityIam => "CAPABILITY_IAM",
-        format::Capability::CapabilityNamedIam => "CAPABILITY_NAMED_IAM",
-        format::Capability::CapabilityAutoExpand => "CAPABILITY_AUTO_EXPAND",
+        format::Capability::Iam => "CAPABILITY_IAM",
+        format::Capability::NamedIam => "CAPABILITY_NAMED_IAM",
+        format::Capability::AutoExpand => "CAPABILITY_AUTO_EXPAND",
     }
 }
 
