@@ -28,7 +28,7 @@ pub struct Artifact {
 }
 
 /// What is to be done with a local file. A folder is always zipped, but only where one is possible: a template is a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum ArtifactKind {
     /// Code: a single file that is no archive is zipped, too.
     Code,

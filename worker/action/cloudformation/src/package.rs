@@ -72,8 +72,8 @@ struct Packer<'a, O> {
     staging: &'a Staging,
     objects: &'a O,
     speech: &'a mut Speech,
-    /// Keys of what was packaged, by the file's path and by whether it was packaged as code.
-    known: BTreeMap<(PathBuf, bool), String>,
+    /// Keys of what was packaged, by the file's path and by what was done with it.
+    known: BTreeMap<(PathBuf, ArtifactKind), String>,
     /// Nested templates from the outside in.
     chain: Vec<PathBuf>,
     uploaded: Vec<(String, Option<String>)>,
@@ -112,7 +112,7 @@ impl<'a, O: Objects> Packer<'a, O> {
         for artifact in template.local_artifacts() {
             match self.place(&artifact, base) {
                 Ok(place) => places.push((artifact, place)),
-                Err(fault) => faults.push(sentence(&artifact, &fault)),
+                Err(fault) => faults.push(self.sentence(&artifact, &fault)),
             }
         }
         match faults.is_empty() {
@@ -143,7 +143,7 @@ impl<'a, O: Objects> Packer<'a, O> {
             let sentence = "The step was cancelled while files were uploaded for its stack, which was not touched.";
             return Err(Failure::new(Reason::StackCancelled, sentence));
         }
-        let known = (place.path().to_owned(), artifact.kind == ArtifactKind::Code);
+        let known = (place.path().to_owned(), artifact.kind);
         if let Some(key) = self.known.get(&known) {
             return Ok(key.clone());
         }
@@ -153,7 +153,7 @@ impl<'a, O: Objects> Packer<'a, O> {
                 let root = self.folder.to_owned();
                 blocking(move || Content::of(place, kind == ArtifactKind::Code, &root))
                     .await?
-                    .map_err(refused(artifact))?
+                    .map_err(|fault| self.refusal(artifact, &fault))?
             }
         };
         let key = self.store(artifact, content).await?;
@@ -163,8 +163,8 @@ impl<'a, O: Objects> Packer<'a, O> {
 
     /// The text of a nested template without local files.
     async fn nested(&mut self, artifact: &Artifact, path: &Path) -> Result<String, Failure> {
-        self.check_chain(path).map_err(refused(artifact))?;
-        let text = place::text(path, limits::STAGED_TEMPLATE_BYTES).map_err(refused(artifact))?;
+        self.check_chain(path).map_err(|fault| self.refusal(artifact, &fault))?;
+        let text = place::text(path, limits::STAGED_TEMPLATE_BYTES).map_err(|fault| self.refusal(artifact, &fault))?;
         let template = read(&format!("The nested template \"{}\"", self.shown(path)), &text)?;
         let base = path.parent().unwrap_or(path).to_owned();
         self.chain.push(path.to_owned());
@@ -187,7 +187,7 @@ impl<'a, O: Objects> Packer<'a, O> {
 
     async fn store(&mut self, artifact: &Artifact, content: Content) -> Result<String, Failure> {
         let (sum, content) = blocking(move || (content.sum(), content)).await?;
-        let sum = sum.map_err(refused(artifact))?;
+        let sum = sum.map_err(|fault| self.refusal(artifact, &fault))?;
         let key = format!("{}{sum}{}", self.staging.prefix, content.extension());
         let address = format!("s3://{}/{key}", self.staging.bucket);
         if self.objects.has(&key).await? {
@@ -199,8 +199,9 @@ impl<'a, O: Objects> Packer<'a, O> {
             Content::File(path) => self.put(&key, path.into()).await?,
             Content::Archive(listing) => {
                 let folder = self.folder.to_owned();
-                let archive =
-                    blocking(move || archive::write(&listing, &sum, &folder)).await?.map_err(refused(artifact))?;
+                let archive = blocking(move || archive::write(&listing, &sum, &folder))
+                    .await?
+                    .map_err(|fault| self.refusal(artifact, &fault))?;
                 self.put(&key, archive.path().into()).await?
             }
         };
@@ -218,6 +219,16 @@ impl<'a, O: Objects> Packer<'a, O> {
         self.objects.put(key, source, &ObjectSettings { encryption, kms_key, ..ObjectSettings::default() }).await
     }
 
+    fn refusal(&self, artifact: &Artifact, fault: &str) -> Failure {
+        Failure::new(Reason::PackageInvalid, self.sentence(artifact, fault))
+    }
+
+    fn sentence(&self, artifact: &Artifact, fault: &str) -> String {
+        let Artifact { property, logical_id, line, path, .. } = artifact;
+        let within = self.chain.last().map(|path| format!(" of \"{}\"", self.shown(path))).unwrap_or_default();
+        format!("{property} of \"{logical_id}\" (line {line}{within}) is the local path \"{path}\", {fault}.")
+    }
+
     /// A path as people know it.
     fn shown(&self, path: &Path) -> String {
         place::below(self.folder, path)
@@ -227,15 +238,6 @@ impl<'a, O: Objects> Packer<'a, O> {
 fn read(what: &str, text: &str) -> Result<Template, Failure> {
     Template::parse(text)
         .map_err(|fault| Failure::new(Reason::TemplateInvalid, format!("{what} cannot be read. {fault}")))
-}
-
-fn refused(artifact: &Artifact) -> impl FnOnce(String) -> Failure + '_ {
-    move |fault| Failure::new(Reason::PackageInvalid, sentence(artifact, &fault))
-}
-
-fn sentence(artifact: &Artifact, fault: &str) -> String {
-    let Artifact { property, logical_id, line, path, .. } = artifact;
-    format!("{property} of \"{logical_id}\" (line {line}) is the local path \"{path}\", {fault}.")
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {

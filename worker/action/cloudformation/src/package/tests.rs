@@ -187,7 +187,7 @@ async fn templates_that_name_one_another_in_a_circle_are_refused() {
     let folder = project(&[("a.yaml", &nested("b.yaml")), ("b.yaml", &nested("./a.yaml"))]);
     assert_eq!(
         refusal(&folder, &nested("a.yaml")).await,
-        "PACKAGE_INVALID TemplateURL of \"N\" (line 1) is the local path \"./a.yaml\", and so templates name one another in a circle: \
+        "PACKAGE_INVALID TemplateURL of \"N\" (line 1 of \"b.yaml\") is the local path \"./a.yaml\", and so templates name one another in a circle: \
          a.yaml → b.yaml → a.yaml."
     );
 }
@@ -225,6 +225,23 @@ async fn templates_that_cannot_be_read_are_named() {
         refusal(&folder, "Resources: []").await,
         format!("TEMPLATE_INVALID The template cannot be read. Line 1, column 12 of the template: {fault}")
     );
+}
+
+#[tokio::test]
+async fn one_file_may_be_a_template_in_one_place_and_a_snippet_in_another() {
+    let template = "
+Resources:
+  N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: net.yaml}}
+  S: {Type: Custom::S, Properties: {Fn::Transform: {Name: AWS::Include, Parameters: {Location: net.yaml}}}}
+";
+    let inner = "Resources: {F: {Type: AWS::Lambda::Function, Properties: {Code: main.py}}}";
+    let folder = project(&[("net.yaml", inner), ("main.py", "x")]);
+    let shelf = Shelf::default();
+    let packaged = packed_to(&shelf, folder.path(), "", template).await.expect("packaged");
+    let keys = shelf.keys();
+    assert_eq!(keys.iter().map(|key| &key[68..]).collect::<Vec<_>>(), [".zip", ".template", ".yaml"]);
+    assert_eq!(shelf.text(&keys[2]), inner);
+    assert!(packaged.template.contains(&format!("{{Location: \"s3://stage/{}\"}}", keys[2])), "{}", packaged.template);
 }
 
 #[tokio::test]
