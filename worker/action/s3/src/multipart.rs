@@ -221,7 +221,9 @@ impl<'a> Multipart<'a> {
             abort.set_expected_bucket_owner(self.bucket.owner()).send()
         };
         match request().await {
-            Ok(_) => failure,
+            Ok(_) => {
+                Failure::new(failure.reason, format!("{} The parts that had arrived were removed.", failure.sentence))
+            }
             Err(error) if error.code() == Some("NoSuchUpload") => failure,
             Err(error) => {
                 let call = self.bucket.call("AbortMultipartUpload", "s3:AbortMultipartUpload", self.key);

@@ -50,9 +50,15 @@ impl Pace {
             self.line_at = elapsed + BETWEEN_LINES;
         }
         let bytes = format!("{} of {}", size(done.bytes), size(self.total.bytes));
-        let message = format!("{} of {} files, {bytes}, {}", done.files, self.total.files, rate(done.bytes, elapsed));
+        let files = format!("{} of {}", done.files, counted(self.total.files, "file"));
+        let message = format!("{files}, {bytes}, {}", rate(done.bytes, elapsed));
         Some(Words { percentage, message, is_line })
     }
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `3.4 MB`.

@@ -43,12 +43,12 @@ impl Call<'_> {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let answer = Answer::of(error);
-        match answer {
-            Some(answer) if !is_about_credentials(&answer.code) && answer.status < 500 => self.refused(&answer),
-            _ => {
+        match Answer::of(error) {
+            Some(answer) if answer.is_about_this() => self.refused(&answer),
+            answer => {
                 let fault = aws::explain(self.name, error);
-                Failure::new(fault.reason, format!("{}: {}", self.what(), fault.sentence))
+                let of_caller = answer.and_then(|answer| about_credentials(&answer.code));
+                Failure::new(of_caller.unwrap_or(fault.reason), format!("{}: {}", self.what(), fault.sentence))
             }
         }
     }
@@ -69,7 +69,6 @@ impl Call<'_> {
                     self.what()
                 ),
             ),
-            "SlowDown" => self.said(Reason::AwsThrottled, answer),
             code if code.starts_with("KMS.") => Failure::new(
                 Reason::UploadFailed,
                 format!(
@@ -86,12 +85,11 @@ impl Call<'_> {
                     words(answer)
                 ),
             ),
-            _ => self.said(Reason::AwsRefused, answer),
+            _ => {
+                let sentence = format!("{}: AWS refused {} with {}.", self.what(), self.name, words(answer));
+                Failure::new(Reason::AwsRefused, sentence)
+            }
         }
-    }
-
-    fn said(&self, reason: Reason, answer: &Answer) -> Failure {
-        Failure::new(reason, format!("{}: AWS refused {} with {}.", self.what(), self.name, words(answer)))
     }
 
     fn no_bucket(&self) -> Failure {
@@ -131,8 +129,9 @@ impl Call<'_> {
         Failure::new(
             Reason::PermissionMissing,
             format!(
-                "{}: the step's identity lacks one of {}, a policy of the bucket or the organisation denies it{owner}. AWS says: {said}.",
+                "{}: the step's identity lacks {}{}, a policy of the bucket or the organisation denies it{owner}. AWS says: {said}.",
                 self.what(),
+                if self.permissions.contains(',') { "one of " } else { "" },
                 self.permissions
             ),
         )
@@ -149,10 +148,7 @@ impl Call<'_> {
 
 impl Answer {
     fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<Self> {
-        let answer = match error {
-            SdkError::ServiceError(answer) => answer,
-            _ => return None,
-        };
+        let SdkError::ServiceError(answer) = error else { return None };
         let header = |name| answer.raw().headers().get(name).unwrap_or_default().to_owned();
         let message = answer.err().message().unwrap_or_default().trim_end_matches('.').to_owned();
         Some(Self {
@@ -164,6 +160,14 @@ impl Answer {
             message,
             request_id: header("x-amz-request-id"),
         })
+    }
+
+    /// Whether it is a refusal of what was asked: neither of who asked, nor AWS's own trouble, nor nonsense.
+    fn is_about_this(&self) -> bool {
+        let is_refusal = !self.code.is_empty() || self.status >= 300;
+        // CompleteMultipartUpload may begin with status 200 and end with one of these.
+        let is_trouble = matches!(self.code.as_str(), "InternalError" | "ServiceUnavailable" | "SlowDown");
+        is_refusal && !is_trouble && self.status < 500 && about_credentials(&self.code).is_none()
     }
 }
 
@@ -188,17 +192,14 @@ fn expected_region(message: &str) -> String {
     rest.and_then(|rest| rest.split('\'').next()).unwrap_or_default().to_owned()
 }
 
-fn is_about_credentials(code: &str) -> bool {
-    matches!(
-        code,
-        "InvalidAccessKeyId"
-            | "SignatureDoesNotMatch"
-            | "ExpiredToken"
-            | "InvalidToken"
-            | "TokenRefreshRequired"
-            | "RequestTimeTooSkewed"
-            | "RequestExpired"
-    )
+/// What S3's own codes say about who asked.
+fn about_credentials(code: &str) -> Option<Reason> {
+    match code {
+        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" => Some(Reason::CredentialsRefused),
+        "ExpiredToken" | "TokenRefreshRequired" => Some(Reason::CredentialsExpired),
+        "RequestTimeTooSkewed" | "RequestExpired" => Some(Reason::ClockSkew),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,11 @@ impl<'a> Report<'a> {
         self.counts.deleted = count;
     }
 
+    /// How many files failed so far.
+    pub(crate) fn failed(&self) -> usize {
+        self.failures.len()
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         self.counts
     }
@@ -95,7 +100,10 @@ impl<'a> Report<'a> {
         let reasons = || self.failures.iter().map(|(_, failure)| failure.reason);
         let (_, first) = self.failures.first()?;
         // What is the matter with every file is the matter with the step.
-        let reason = if reasons().all(|reason| reason == first.reason) { first.reason } else { Reason::UploadFailed };
+        let is_of_all = done == 0 || is_of_the_step(first.reason);
+        let is_one =
+            is_of_all && reasons().all(|reason| reason == first.reason) || first.reason == Reason::BucketRefused;
+        let reason = if is_one { first.reason } else { Reason::UploadFailed };
         if total == 1 {
             let sentence = format!("{} could not be uploaded. {}", self.objects[0].path, first.sentence);
             return Some(Failure::new(reason, sentence));
@@ -103,8 +111,8 @@ impl<'a> Report<'a> {
         let begun = done + self.failures.len();
         let rest = if begun < total { format!(", and {} were not begun", total - begun) } else { String::new() };
         let sentence = format!(
-            "{} of {total} files could not be uploaded to {place}: {}. {done} are there{rest}; nothing was deleted. Run the step again when \
-             that is mended: it leaves out what is there. The first: {}",
+            "{} of {total} files could not be uploaded to {place}: {}. The other {done} are there{rest}; nothing was deleted. Run the step \
+             again when that is mended: it leaves out what is there. The first: {}",
             self.failures.len(),
             self.names(),
             first.sentence
@@ -142,6 +150,20 @@ impl<'a> Report<'a> {
             rate(self.uploaded_bytes, elapsed)
         )
     }
+}
+
+/// Whether another file would have met it too.
+pub(crate) fn is_of_the_step(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::BucketRefused
+            | Reason::CredentialsExpired
+            | Reason::CredentialsRefused
+            | Reason::AwsCertificateNotTrusted
+            | Reason::AwsUnavailable
+            | Reason::AwsThrottled
+            | Reason::ClockSkew
+    )
 }
 
 #[cfg(test)]

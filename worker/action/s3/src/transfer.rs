@@ -21,6 +21,7 @@ use crate::{
     multipart::WHOLE_BYTES,
     object,
     plan::Planned,
+    report::is_of_the_step,
 };
 
 /// 3 seconds for what is under way when the step is cancelled: most small files are through by then.
@@ -169,13 +170,11 @@ impl<'a> Transfer<'a> {
 
     fn note(&self, reason: Reason) {
         let is_hopeless = match reason {
-            Reason::BucketRefused
-            | Reason::CredentialsExpired
-            | Reason::CredentialsRefused
-            | Reason::AwsCertificateNotTrusted
-            | Reason::ClockSkew => true,
-            Reason::AwsUnavailable => self.unreached.fetch_add(1, Ordering::Relaxed) + 1 >= UNREACHED,
-            _ => false,
+            // It may be this file's bad luck.
+            Reason::AwsUnavailable | Reason::AwsThrottled => {
+                self.unreached.fetch_add(1, Ordering::Relaxed) + 1 >= UNREACHED
+            }
+            reason => is_of_the_step(reason),
         };
         if is_hopeless {
             self.is_hopeless.store(true, Ordering::Relaxed);

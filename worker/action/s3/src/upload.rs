@@ -24,7 +24,7 @@ use crate::{
     listing::{self, Extraneous, Presence},
     outputs::outputs,
     plan::{Planned, plan},
-    progress::{Load, Pace, size},
+    progress::{Load, Pace, counted, size},
     report::Report,
     transfer::{Done, Transfer},
 };
@@ -33,7 +33,7 @@ use crate::{
 const FILES_AT_ONCE: usize = 16;
 /// 1 second between two looks at how far it is.
 const LOOK: Duration = Duration::from_secs(1);
-/// 20 files: up to here each is worth a line.
+/// 20 files, or failures: up to here each is worth a line.
 const FEW: usize = 20;
 
 /// Uploads the files of a step, and deletes what no file stands for if that is asked for. Sets the outputs Uploaded, Unchanged,
@@ -53,8 +53,8 @@ pub async fn upload(order: &UploadToS3, scene: &Scene, speech: &mut Speech) -> R
     let (presence, extraneous) = survey(&bucket, order, &objects, &place).await?;
     let total = Load { files: objects.len() as u64, bytes: objects.iter().map(|object| object.length).sum() };
     speech.line(&format!(
-        "{} files ({}) to {place}, a bucket of AWS account {owner} in {}.",
-        total.files,
+        "{} ({}) to {place}, a bucket of AWS account {owner} in {}.",
+        counted(total.files, "file"),
         size(total.bytes),
         scene.region
     ));
@@ -157,7 +157,8 @@ async fn carry(
         tokio::select! {
             next = carried.next() => match next {
                 Some((index, result)) => {
-                    mention(&objects[index], &result, objects.len() <= FEW, bucket, speech);
+                    let count = if result.is_ok() { objects.len() } else { report.failed() };
+                    mention(&objects[index], &result, count <= FEW, bucket, speech);
                     report.add(index, result);
                 }
                 None => break,
@@ -186,9 +187,13 @@ fn mention(
         Ok(Done::Uploaded(_, why)) => format!("{path} → {place} ({}; {why})", size(object.length)),
         Ok(Done::Unchanged(_)) => format!("{path} = {place} (unchanged)"),
         Ok(Done::NotBegun) => return,
-        Err(failure) => return speech.warning(&format!("{path} was not uploaded. {}", failure.sentence)),
+        Err(failure) => format!("{path} was not uploaded. {}", failure.sentence),
     };
-    if is_one_of_few { speech.line(&line) } else { speech.verbose(&line) }
+    match (is_one_of_few, result) {
+        (false, _) => speech.verbose(&line),
+        (true, Ok(_)) => speech.line(&line),
+        (true, Err(_)) => speech.warning(&line),
+    }
 }
 
 fn tell(bucket: &Bucket, report: &Report<'_>, speech: &mut Speech) {

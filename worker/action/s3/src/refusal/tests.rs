@@ -74,7 +74,21 @@ fn other_refusals_have_their_remedy_or_awss_words() {
         assert!(refused.sentence.contains(part), "{code}: {}", refused.sentence);
         assert!(refused.sentence.contains("s3://shop/web/index.html"));
     }
-    assert_eq!(PUT.refused(&answer(503, "SlowDown", "")).reason, Reason::AwsThrottled);
     let bucket = Call { key: "", name: "HeadBucket", ..PUT };
     assert!(bucket.refused(&answer(400, "", "")).sentence.starts_with("HeadBucket of the bucket shop: "));
+}
+
+#[test]
+fn what_is_about_the_caller_or_awss_own_trouble_is_no_refusal_of_the_object() {
+    for (status, code, is_about_this) in [
+        (403, "AccessDenied", true),
+        (200, "InternalError", false),
+        (403, "ExpiredToken", false),
+        (403, "SignatureDoesNotMatch", false),
+        (503, "SlowDown", false),
+        (200, "", false),
+        (404, "", true),
+    ] {
+        assert_eq!(answer(status, code, "").is_about_this(), is_about_this, "{status} {code}");
+    }
 }

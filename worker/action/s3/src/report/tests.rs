@@ -52,7 +52,7 @@ fn every_file_that_failed_is_named_and_the_first_reason_told() {
     assert_eq!(failure.reason, Reason::UploadFailed);
     assert_eq!(
         failure.sentence,
-        "2 of 4 files could not be uploaded to s3://shop/web/: dist/1, dist/3. 1 are there, and 1 were not begun; nothing was \
+        "2 of 4 files could not be uploaded to s3://shop/web/: dist/1, dist/3. The other 1 are there, and 1 were not begun; nothing was \
          deleted. Run the step again when that is mended: it leaves out what is there. The first: Because. Looked into."
     );
 }
@@ -64,16 +64,29 @@ fn what_is_the_matter_with_every_file_is_the_matter_with_the_step() {
     (0..25).for_each(|index| report.add(index, failed(Reason::PermissionMissing)));
     let failure = report.failure(false, "p").expect("a failure");
     assert_eq!(failure.reason, Reason::PermissionMissing);
-    assert!(failure.sentence.contains("dist/19 and 5 more. 0 are there; nothing"), "{}", failure.sentence);
-    let one = objects_report_of_one();
-    assert_eq!(one.sentence, "dist/0 could not be uploaded. Because.");
+    assert!(failure.sentence.contains("dist/19 and 5 more. The other 0 are there; nothing"), "{}", failure.sentence);
 }
 
-fn objects_report_of_one() -> Failure {
+#[test]
+fn one_file_of_several_that_is_refused_does_not_speak_for_all() {
+    let objects = objects(2);
+    for (reason, expected) in
+        [(Reason::PermissionMissing, Reason::UploadFailed), (Reason::AwsUnavailable, Reason::AwsUnavailable)]
+    {
+        let mut report = Report::new(&objects);
+        report.add(0, uploaded("v"));
+        report.add(1, failed(reason));
+        assert_eq!(report.failure(false, "p").map(|failure| failure.reason), Some(expected));
+    }
+}
+
+#[test]
+fn a_single_file_fails_in_its_own_words() {
     let objects = objects(1);
     let mut report = Report::new(&objects);
     report.add(0, failed(Reason::BucketRefused));
-    report.failure(false, "p").expect("a failure")
+    let failure = report.failure(false, "p").expect("a failure");
+    assert_eq!(failure.sentence, "dist/0 could not be uploaded. Because.");
 }
 
 #[test]
