@@ -28,8 +28,9 @@
 //! # Where it ends
 //! Signatures are not verified, and there is one account and one region. Templates are read with the project's own reader, so
 //! that a mistake of it is none here; intrinsic functions, conditions, macros and default outputs are not evaluated: outputs are
-//! the test's. What refers to what is found by names in the text. Replacement is decided by the test alone. A nested stack's
-//! events have no token, has no template, and its update is complete before its parent's. What blocks the deletion of an
+//! the test's. What refers to what is found by names in the text. Replacement is decided by the test alone. A nested stack has no
+//! template, its events have no token, and its update is complete before its parent's. The name of a change set is free again once
+//! it is executed, which AWS does not document. What blocks the deletion of an
 //! exporting stack is told by `DELETE_FAILED`. There are no drift, no hooks, no stack sets, no rollback triggers, no timeouts, no
 //! limits on names and sizes but that of a template's body, and no `SignalResource`.
 
@@ -178,8 +179,8 @@ impl Stacks {
         let Some(place) = account.find(stack) else {
             return;
         };
-        for tree in [vec![place], account.children(place)].concat() {
-            if let Some(operation) = &mut account.stacks[tree].operation {
+        for stack in account.tree(place) {
+            if let Some(operation) = &mut account.stacks[stack].operation {
                 operation.is_held = false;
                 operation.works.iter_mut().for_each(|work| work.is_held = false);
             }

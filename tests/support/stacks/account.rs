@@ -122,6 +122,12 @@ impl Account {
         (0..self.stacks.len()).filter(is_child).collect()
     }
 
+    /// A stack, and all that are in it.
+    pub(super) fn tree(&self, stack: usize) -> Vec<usize> {
+        let nested = self.children(stack).into_iter().flat_map(|child| self.tree(child));
+        std::iter::once(stack).chain(nested).collect()
+    }
+
     pub(super) fn root(&self, stack: usize) -> usize {
         self.stacks[stack].parent.map_or(stack, |parent| self.root(parent))
     }

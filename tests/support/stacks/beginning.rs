@@ -95,7 +95,7 @@ impl Account {
         let plan = Plan { is_at_once: parent.plan.is_at_once || plan.is_at_once, ..plan };
         let wanted = self.stacks[child].configuration.clone();
         let mut operation = self.operation(child, plan, &wanted, None);
-        if operation.on_failure != OnFailure::DoNothing && parent.on_failure == OnFailure::DoNothing {
+        if parent.on_failure == OnFailure::DoNothing {
             operation.on_failure = OnFailure::DoNothing;
         }
         self.begin(child, operation, status);
