@@ -1,17 +1,31 @@
 //! CloudFormation stacks, through the step: on the emulator, and on a CloudFormation that does what a test says.
 
+mod cancelling;
 mod crashes;
+mod deleting;
 mod deploying;
+mod modes;
+mod progress;
+mod refusals;
+mod states;
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use tests::{Instance, World, stacks::Stacks, world::Ec2Host, world::EVERYTHING};
+use tests::{
+    Instance, World,
+    stacks::{Call, Stacks},
+    until,
+    world::{EVERYTHING, Ec2Host},
+};
 
 /// One resource and one output.
 const BUCKET: &str =
     "Resources:\n  Assets:\n    Type: AWS::S3::Bucket\nOutputs:\n  AssetBucket:\n    Value: !Ref Assets\n";
+
+/// A minute: longer than anything takes that a test waits for.
+const SOON: Duration = Duration::from_secs(60);
 
 /// A world with one worker, for which CloudFormation is one that does what the test says.
 struct Stage {
@@ -48,6 +62,26 @@ impl Stage {
     fn ended(&self, id: &str) -> Result<Ended> {
         ended(&self.world, id)
     }
+
+    /// Waits until the step's log has these words, while the step goes on.
+    fn says(&self, id: &str, words: &str) -> Result<()> {
+        // As long as the step has not begun it has no log.
+        let log = || self.world.log(id, "Stack").unwrap_or_default();
+        until(&format!("{words:?} in the log"), SOON, || Ok(log().contains(words).then_some(())))
+            .with_context(|| format!("the log is {}", log()))
+    }
+
+    /// The calls so far that change something, in order; repetitions of a call that was refused or lost included.
+    fn changes(&self) -> Vec<Call> {
+        const READING: [&str; 4] = ["Describe", "Get", "List", "Validate"];
+        let is_reading = |call: &Call| READING.iter().any(|word| call.action.starts_with(word));
+        self.stacks.calls().into_iter().filter(|call| !is_reading(call)).collect()
+    }
+
+    /// Their names alone.
+    fn changed_by(&self) -> Vec<String> {
+        self.changes().into_iter().map(|call| call.action).collect()
+    }
 }
 
 impl Ended {
@@ -62,6 +96,18 @@ impl Ended {
         last.and_then(|attempt| attempt["reason"].as_str()).unwrap_or_default()
     }
 
+    /// Checks the deployment's state and the last attempt's reason; empty when it succeeded.
+    fn expect(&self, state: &str, reason: &str) {
+        assert_eq!((self.state(), self.reason()), (state, reason), "{}", self.log);
+    }
+
+    /// Checks that the log has all these words.
+    fn expect_words(&self, words: &[&str]) {
+        for word in words {
+            assert!(self.log.contains(word), "the log has no {word:?}: {}", self.log);
+        }
+    }
+
     fn last_line(&self) -> &str {
         self.log.lines().last().unwrap_or_default()
     }
@@ -72,9 +118,15 @@ impl Ended {
 
     /// The lines about events of CloudFormation: those with a status.
     fn events(&self) -> Vec<&str> {
-        let is_event = |line: &&str| line.contains("_IN_PROGRESS") || line.contains("_COMPLETE") || line.contains("_FAILED");
+        let is_event =
+            |line: &&str| line.contains("_IN_PROGRESS") || line.contains("_COMPLETE") || line.contains("_FAILED");
         self.log.lines().filter(is_event).collect()
     }
+}
+
+/// The keys of a deployment of a stack from `template.yaml`, with these besides.
+fn deploy(stack: &str, more: &str) -> String {
+    format!("deploy: {{ stack: {stack}, template: template.yaml, {more} }}")
 }
 
 /// A worker with every right, for which CloudFormation is this one.

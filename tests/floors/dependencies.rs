@@ -22,7 +22,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("longshore", &["shared", "service", "proto", "stack-template"]),
     // The benchmark registers its simulated workers in the coordinator's own store, and tokens are verified where no call hands them
     // out; nothing else here looks inside a shell.
-    ("tests", &["shared", "service", "proto", "coordinator"]),
+    ("tests", &["shared", "service", "proto", "coordinator", "stack-template"]),
 ];
 
 /// Packages that decide: what they may not contain, not even through something else.
