@@ -109,9 +109,10 @@ impl<'a> Report<'a> {
             return Some(Failure::new(reason, sentence));
         }
         let begun = done + self.failures.len();
+        let there = if done == 0 { "None is there".to_owned() } else { format!("{done} of all are there") };
         let rest = if begun < total { format!(", and {} were not begun", total - begun) } else { String::new() };
         let sentence = format!(
-            "{} of {total} files could not be uploaded to {place}: {}. The other {done} are there{rest}; nothing was deleted. Run the step \
+            "{} of {total} files could not be uploaded to {place}: {}. {there}{rest}; nothing was deleted. Run the step \
              again when that is mended: it leaves out what is there. The first: {}",
             self.failures.len(),
             self.names(),

@@ -52,7 +52,7 @@ fn every_file_that_failed_is_named_and_the_first_reason_told() {
     assert_eq!(failure.reason, Reason::UploadFailed);
     assert_eq!(
         failure.sentence,
-        "2 of 4 files could not be uploaded to s3://shop/web/: dist/1, dist/3. The other 1 are there, and 1 were not begun; nothing was \
+        "2 of 4 files could not be uploaded to s3://shop/web/: dist/1, dist/3. 1 of all are there, and 1 were not begun; nothing was \
          deleted. Run the step again when that is mended: it leaves out what is there. The first: Because. Looked into."
     );
 }
@@ -64,7 +64,7 @@ fn what_is_the_matter_with_every_file_is_the_matter_with_the_step() {
     (0..25).for_each(|index| report.add(index, failed(Reason::PermissionMissing)));
     let failure = report.failure(false, "p").expect("a failure");
     assert_eq!(failure.reason, Reason::PermissionMissing);
-    assert!(failure.sentence.contains("dist/19 and 5 more. The other 0 are there; nothing"), "{}", failure.sentence);
+    assert!(failure.sentence.contains("dist/19 and 5 more. None is there; nothing"), "{}", failure.sentence);
 }
 
 #[test]
