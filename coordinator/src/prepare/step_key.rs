@@ -16,7 +16,7 @@ pub fn step_key(deployment: DeploymentId, step: usize) -> String {
 /// What AWS is given as an idempotency key: the same for all attempts that go on with one another. `ended` is how many attempts of the
 /// step before this one ended by themselves; what a further one does is another operation.
 pub(super) fn operation(deployment: DeploymentId, step: usize, ended: u32) -> String {
-    format!("longshore-{}-{ended}", &step_key(deployment, step)[..OPERATION_DIGITS])
+    format!("longshore-{}-{ended:02}", &step_key(deployment, step)[..OPERATION_DIGITS])
 }
 
 /// 40 hex digits of a step's key: nobody meets another's by chance, and a person can still compare two.
@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn an_operation_has_a_name_that_cloudformation_takes() {
         let name = operation(DeploymentId(uuid::Uuid::nil()), 3, 1);
-        assert!(name.starts_with("longshore-") && name.ends_with("-1") && name.len() <= 80, "{name}");
+        assert!(name.starts_with("longshore-") && name.ends_with("-01") && name.len() <= 80, "{name}");
         assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{name}");
         assert_ne!(name, operation(DeploymentId(uuid::Uuid::nil()), 3, 0));
     }
