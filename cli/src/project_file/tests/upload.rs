@@ -158,9 +158,13 @@ fn a_glob_that_is_wrong_is_told_at_its_place() {
 #[test]
 fn what_is_wrong_with_an_upload_has_its_place() {
     assert!(faults(&uploading("source: []"))[0].contains("3:11: Step \"S\": `source` is empty"));
-    expect_fault(&uploading("source: { a: b }"), "7:7", &["a text or a list of texts"]);
+    expect_fault(&uploading("source: { a: b }"), "7:15", &["a text or a list of texts"]);
     expect_fault(&uploading("source: scripts/*\nencryption: KMS"), "8:19", &["AES256"]);
-    expect_fault(&uploading("source: scripts/*\nrules: [{ files: x, cache: y }]"), "8:27", &["did you mean", "cache"]);
+    expect_fault(
+        &uploading("source: scripts/*\nrules: [{ files: x, cache_contol: y }]"),
+        "8:27",
+        &["did you mean `cache_control`?"],
+    );
     expect_fault(&uploading("source: scripts/*\ndelete_extraneous: { at_most: 1 }"), "3:11", &["key_prefix"]);
 }
 
