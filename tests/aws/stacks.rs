@@ -96,7 +96,11 @@ impl Ended {
         last.and_then(|attempt| attempt["reason"].as_str()).unwrap_or_default()
     }
 
-    /// Checks the deployment's state and the last attempt's reason; empty when it succeeded.
+    fn expect_success(&self) {
+        assert_eq!(self.state(), "succeeded", "{}", self.log);
+    }
+
+    /// Checks the deployment's state and the last attempt's reason.
     fn expect(&self, state: &str, reason: &str) {
         assert_eq!((self.state(), self.reason()), (state, reason), "{}", self.log);
     }

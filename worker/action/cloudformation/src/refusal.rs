@@ -52,7 +52,7 @@ fn sentence(name: &str, status: &str, why: Refusal, blocking: &[Cause]) -> Strin
             );
         }
         Refusal::UpdateLeft => {
-            "an update failed and was left as it is. Go on from there with `on_failure: do_nothing`, or take it back first: aws \
+            "an update failed and was left as it is. Go on from there with `on_failure: do-nothing`, or take it back first: aws \
              cloudformation rollback-stack --stack-name"
         }
         Refusal::ImportFailed => {
