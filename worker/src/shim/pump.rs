@@ -185,7 +185,7 @@ impl<'a> Pump<'a> {
             (self.stderr.fd(), readable),
             (self.side.fd(), readable),
             (Some(self.pidfd.as_fd()), self.status.is_none()),
-            (Some(self.events.cancel.as_fd()), self.stop.is_none() && self.status.is_none()),
+            (Some(self.events.cancel.as_fd()), self.status.is_none()),
             (Some(self.events.timer.fd().as_fd()), self.status.is_none()),
             (Some(self.events.wake.as_fd()), true),
         ];
@@ -257,7 +257,10 @@ impl<'a> Pump<'a> {
         let mut events = [0; 4096];
         rustix::io::read(&self.events.cancel, &mut events)?;
         match self.exec.cancel_request() {
-            Some(grace) if self.status.is_none() => self.stop(Stop::Cancelled, grace),
+            // One that was told to end goes on ending, unless nobody waits for it any more.
+            Some(grace) if self.status.is_none() && (self.stop.is_none() || grace.is_zero()) => {
+                self.stop(Stop::Cancelled, grace)
+            }
             _ => Ok(()),
         }
     }
