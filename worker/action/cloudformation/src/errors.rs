@@ -132,12 +132,13 @@ fn reason(code: &str, message: &str) -> Option<Reason> {
     const REASONS: [(&str, Reason); 9] = [
         ("TerminationProtection", Reason::StackProtected),
         ("stack policy", Reason::StackProtected),
+        // Before the next: AWS says of a parameter's value, too, that it does not exist.
+        ("Parameter", Reason::StackInput),
         ("does not exist", Reason::StackGone),
         ("Template format error", Reason::TemplateInvalid),
         ("Template error", Reason::TemplateInvalid),
         ("Template validation error", Reason::TemplateInvalid),
         ("Unresolved resource dependencies", Reason::TemplateInvalid),
-        ("Parameter", Reason::StackInput),
         ("state and can not be updated", Reason::StackState),
     ];
     REASONS.iter().find(|(words, _)| message.contains(words)).map(|(_, reason)| *reason)
@@ -172,6 +173,9 @@ mod tests {
         assert_eq!(of("ValidationError", "Stack with id shop does not exist"), Some("STACK_GONE"));
         assert_eq!(of("ValidationError", "Template format error: unsupported structure."), Some("TEMPLATE_INVALID"));
         assert_eq!(of("ValidationError", "Parameters: [Size] must have values"), Some("STACK_INPUT"));
+        let of_value =
+            "Parameter validation failed: parameter value /shop/size for parameter name Size does not exist.";
+        assert_eq!(of("ValidationError", of_value), Some("STACK_INPUT"));
         assert_eq!(of("ValidationError", "something else"), None);
         assert_eq!(of("Throttling", "Template error"), None);
     }

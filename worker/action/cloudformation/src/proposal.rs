@@ -76,11 +76,11 @@ async fn create(
     // AWS makes no change set over nested stacks of a template with macros (AWS CloudFormation API, CreateChangeSet, Capabilities).
     let include_nested = (input.has_nested_stacks && !input.has_macros).then_some(true);
     let name = &stacks.scene.operation;
-    speech.verbose(&format!("The change set {name} of stack \"{}\" is made.", order.stack));
+    speech.verbose(&format!("CloudFormation is asked for the change set {name} of stack \"{}\".", order.stack));
     let asked = stacks
         .client
         .create_change_set()
-        .stack_name(stack.map_or(order.stack.as_str(), stacks::id))
+        .stack_name(stack.filter(|_| !is_new).map_or(order.stack.as_str(), stacks::id))
         .change_set_name(name)
         .client_token(name)
         .change_set_type(kind)
