@@ -18,7 +18,7 @@ pub(crate) struct Cause {
 impl Cause {
     /// Of an event, with the logical ids of the stacks around it.
     pub(crate) fn of(event: &Event, around: &[String]) -> Self {
-        Self { path: path(around, &event.logical_id), kind: event.kind.clone(), reason: event.reason.clone() }
+        Self { path: event.path(around), kind: event.kind.clone(), reason: event.reason.clone() }
     }
 
     /// `Storage/Assets (AWS::S3::Bucket): why`.
@@ -26,11 +26,6 @@ impl Cause {
         let reason = if self.reason.is_empty() { "AWS gives no reason" } else { self.reason.trim_end_matches('.') };
         format!("{} ({}): {reason}.", self.path, self.kind)
     }
-}
-
-/// `Storage/Assets`.
-pub(crate) fn path(around: &[String], logical_id: &str) -> String {
-    around.iter().map(String::as_str).chain([logical_id]).collect::<Vec<_>>().join("/")
 }
 
 /// Failures of an operation, in the order in which they were told.
@@ -53,13 +48,16 @@ impl Failures {
         }
     }
 
-    /// The first failure that does not follow from another one; the deepest, when it is a nested stack's. When all follow from
-    /// others, the first.
+    /// The first failure that does not follow from another one; the deepest, when it is a nested stack's.
     pub(crate) fn first_cause(&self) -> Option<Cause> {
         let own = |(event, _): &&(Event, Vec<String>)| !event.is_consequence();
-        let first = self.all.iter().find(own).or_else(|| self.all.iter().find(|(event, _)| event.is_failure()))?;
-        let (event, around) = self.deepest(first);
+        let (event, around) = self.deepest(self.all.iter().find(own)?);
         Some(Cause::of(event, around))
+    }
+
+    /// The first failure, even if it follows from another one.
+    pub(crate) fn first(&self) -> Option<Cause> {
+        self.all.iter().find(|(event, _)| event.is_failure()).map(|(event, around)| Cause::of(event, around))
     }
 
     /// What failed after the stack had turned back or was to be deleted: what keeps it from the end of that. Each resource once.
@@ -100,7 +98,8 @@ mod tests {
     }
 
     fn first(events: &[(Event, &[&str])]) -> String {
-        failures(events).first_cause().map(|cause| cause.sentence()).unwrap_or_default()
+        let failures = failures(events);
+        failures.first_cause().or_else(|| failures.first()).map(|cause| cause.sentence()).unwrap_or_default()
     }
 
     #[test]

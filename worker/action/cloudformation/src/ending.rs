@@ -22,7 +22,10 @@ pub(crate) async fn deployed(stacks: &Stacks<'_>, name: &str, may_be_deleted: bo
 
 /// The failure that an end is.
 pub(crate) async fn failed(stacks: &Stacks<'_>, name: &str, may_be_deleted: bool, end: &End) -> Failure {
-    let cause = match end.record.failures.first_cause() {
+    // After a cancellation all may follow from that alone.
+    let is_cancelled = end.cancel == Cancel::Asked;
+    let first = end.record.failures.first_cause().or_else(|| end.record.failures.first().filter(|_| !is_cancelled));
+    let cause = match first {
         Some(cause) => Some(Cause { reason: errors::readable(stacks.scene, &cause.reason).await, ..cause }),
         None => None,
     };
@@ -34,11 +37,9 @@ pub(crate) async fn failed(stacks: &Stacks<'_>, name: &str, may_be_deleted: bool
         Some(cause) if is_about_stack_policy(&cause.reason) => Reason::StackProtected,
         _ => Reason::StackFailed,
     };
+    let sentence = sentence(name, &end.status, may_be_deleted, &blocking, cause.as_ref());
     let cancelled = if end.cancel == Cancel::No { "" } else { "The step was cancelled. " };
-    Failure::new(
-        reason,
-        format!("{cancelled}{}", sentence(name, &end.status, may_be_deleted, &blocking, cause.as_ref())),
-    )
+    Failure::new(reason, format!("{cancelled}{sentence}"))
 }
 
 fn is_about_stack_policy(reason: &str) -> bool {
@@ -66,8 +67,7 @@ fn sentence(
     if *status == StackStatus::UpdateRollbackFailed {
         lines.push(continue_rollback(name, blocking));
     }
-    let first = cause.map_or("AWS names no cause.".into(), Cause::sentence);
-    lines.push(format!("First cause: {first}"));
+    lines.extend(cause.map(|cause| format!("First cause: {}", cause.sentence())));
     lines.join("\n")
 }
 
@@ -121,7 +121,7 @@ mod tests {
              First cause: Storage/Queue (AWS::SQS::Queue): The name is taken."
         );
         let told = sentence("shop", &StackStatus::RollbackComplete, false, &[first], None);
-        assert!(told.ends_with("its events.\nFirst cause: AWS names no cause."), "{told}");
+        assert!(told.ends_with("keeps the empty stack for its events."), "{told}");
     }
 
     #[test]

@@ -59,8 +59,15 @@ impl Event {
         self.is_cancellation()
             || self.reason.contains("The following resource(s) failed to ")
             || self.reason.starts_with("Embedded stack ") && self.reason.contains(" was not successfully ")
-            || self.reason.starts_with("Rollback requested by user")
+            || self.reason.starts_with("Rollback requested")
             || self.reason.starts_with("User Initiated")
+    }
+
+    /// Logical ids from the outermost stack to what it is about, e.g. `Storage/Assets`. `around`: those of the stacks around it.
+    pub(crate) fn path(&self, around: &[String]) -> String {
+        // A nested stack is known by the logical id that its parent gave it, not by the name that AWS made up.
+        let is_known = self.is_about_the_stack() && !around.is_empty();
+        if is_known { around.join("/") } else { path(around, &self.logical_id) }
     }
 
     /// `12:00:01`, UTC.
@@ -68,6 +75,11 @@ impl Event {
         let text = self.at.fmt(Format::DateTime).ok();
         text.and_then(|text| text.get(11..19).map(str::to_owned)).unwrap_or_else(|| "--:--:--".into())
     }
+}
+
+/// `Storage/Assets`.
+pub(crate) fn path(around: &[String], logical_id: &str) -> String {
+    around.iter().map(String::as_str).chain([logical_id]).collect::<Vec<_>>().join("/")
 }
 
 impl From<StackEvent> for Event {

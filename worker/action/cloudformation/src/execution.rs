@@ -1,6 +1,7 @@
 //! Applies a change set.
 
 use action::Failure;
+use aws_sdk_cloudformation::types::ExecutionStatus;
 use shared::reason::Reason;
 
 use crate::{
@@ -28,8 +29,7 @@ pub(crate) async fn execute(stacks: &Stacks<'_>, change_set: &ChangeSet) -> Resu
     };
     let floor = stacks.floor(&change_set.stack_id).await?;
     if change_set.is_executed() {
-        let found = resume::after_doubt(stacks, &change_set.stack_id, token).await?;
-        return Ok(begun(found.map_or(floor, |found| found.floor)));
+        return Ok(begun(executed(stacks, change_set, floor).await?));
     }
     let call = stacks.client.execute_change_set().change_set_name(&change_set.id).client_request_token(token);
     let error = match call.send().await {
@@ -53,4 +53,24 @@ pub(crate) async fn execute(stacks: &Stacks<'_>, change_set: &ChangeSet) -> Resu
         reason,
         format!("The change set of stack \"{name}\" could not be applied, and nothing was changed. {sentence}"),
     ))
+}
+
+/// Where the events of an execution begin that was asked for before.
+async fn executed(stacks: &Stacks<'_>, change_set: &ChangeSet, newest: Floor) -> Result<Floor, Failure> {
+    let token = &stacks.scene.operation;
+    if let Some(found) = resume::after_doubt(stacks, &change_set.stack_id, token).await? {
+        return Ok(found.floor);
+    }
+    // By its name it is this step's own, though its events cannot be read or do not say whose they are.
+    match (change_set.name == *token, &change_set.execution) {
+        (true, Some(ExecutionStatus::ExecuteInProgress)) => Ok(newest),
+        (true, _) => Ok(Floor::All),
+        (false, _) => Err(Failure::new(
+            Reason::ChangeSetChanged,
+            format!(
+                "The change set {} of stack \"{}\" was applied already, and not by this step, which changed nothing.",
+                change_set.name, change_set.stack_name
+            ),
+        )),
+    }
 }

@@ -107,6 +107,7 @@ impl Follower<'_> {
             // The state first: when that is an end, all events of it are there.
             let stack = self.look_at_stack(speech).await?;
             let news = if stack.is_some() { self.look_at_events(false, speech).await? } else { None };
+            self.break_silence(news, speech);
             if let (Some(stack), Some(news)) = (&stack, news) {
                 if self.patience.answered(news > 0) {
                     speech.line("AWS answers again.");
@@ -118,7 +119,6 @@ impl Follower<'_> {
                 }
                 self.heed_cancellation(stack.as_ref(), speech).await;
             }
-            self.break_silence(news, speech);
             self.rest().await;
         }
     }

@@ -37,6 +37,7 @@ pub(crate) struct Input<'a> {
     pub(crate) resources: Option<usize>,
     pub(crate) has_nested_stacks: bool,
     pub(crate) has_macros: bool,
+    masked: BTreeSet<String>,
 }
 
 /// A template as AWS takes it.
@@ -70,8 +71,9 @@ impl<'a> Input<'a> {
     /// # Errors
     /// `FILE_MISSING`, `TEMPLATE_INVALID`.
     pub(crate) fn read(order: &'a DeployStack, scene: &Scene, speech: &mut Speech) -> Result<Self, Failure> {
-        let secrets = order.parameters.values().filter(|parameter| parameter.no_echo);
-        secrets.for_each(|parameter| speech.mask(&parameter.value));
+        let secrets = order.parameters.iter().filter(|(_, parameter)| parameter.no_echo);
+        let masked = secrets.clone().map(|(name, _)| name.clone()).collect();
+        secrets.for_each(|(_, parameter)| speech.mask(&parameter.value));
         let policy = order.policy.as_ref().map(|policy| match policy {
             Source::Body(text) => Ok(text.clone()),
             Source::File(path) => file(scene, path, "stack policy", limits::STACK_POLICY_BYTES),
@@ -89,6 +91,7 @@ impl<'a> Input<'a> {
             resources: None,
             has_nested_stacks: false,
             has_macros: false,
+            masked,
         };
         if let Given::Text(text) = &input.template {
             let template = parsed(order, text)?;
@@ -186,10 +189,12 @@ impl<'a> Input<'a> {
         self.asked = Some(Asked::from(template));
     }
 
-    fn mask_declared(&self, speech: &mut Speech) {
+    fn mask_declared(&mut self, speech: &mut Speech) {
         let declared = self.asked.iter().flat_map(|asked| &asked.parameters);
         for Declared { name, .. } in declared.filter(|declared| declared.no_echo) {
-            if let Some(parameter) = self.order.parameters.get(name).filter(|parameter| !parameter.no_echo) {
+            if let Some(parameter) = self.order.parameters.get(name)
+                && self.masked.insert(name.clone())
+            {
                 speech.mask(&parameter.value);
             }
         }

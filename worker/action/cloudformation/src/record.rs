@@ -194,7 +194,7 @@ impl Record {
             let key = (event.stack_id.clone(), event.logical_id.clone());
             let same = self.resources.get(&key).filter(|step| step.status == event.status);
             let since = same.map_or(event.at, |step| step.since);
-            let path = crate::cause::path(around, &event.logical_id);
+            let path = event.path(around);
             self.resources.insert(key, Step { path, status: event.status.clone(), since });
         }
     }
@@ -223,7 +223,7 @@ fn folded(told: Vec<Told>) -> Vec<Told> {
             folded.push(one);
             continue;
         }
-        let path = crate::cause::path(around, &event.logical_id);
+        let path = event.path(around);
         match folded.last_mut() {
             Some(Told::Cancelled(paths, _)) if within.as_ref() == Some(&event.stack_id) => paths.push(path),
             _ => {

@@ -124,7 +124,7 @@ fn retained(failed: &[Cause], allowed: &[String]) -> Vec<String> {
 }
 
 fn why(end: &End) -> Option<Cause> {
-    end.record.failures.first_cause()
+    end.record.failures.first_cause().or_else(|| end.record.failures.first())
 }
 
 fn sentence(name: &str, keeping: &[Cause], why: Option<Cause>) -> String {

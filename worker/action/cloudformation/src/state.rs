@@ -117,44 +117,40 @@ fn replace(history: History, leave: Leave) -> Next {
 mod tests {
     use super::*;
 
+    /// A line for each state; where it depends on more, one for each case of that, the same ones together.
     fn table() -> String {
         let statuses = StackStatus::values().iter().map(|&name| Some(StackStatus::from(name)));
         let mut lines = vec![];
         for status in [None].into_iter().chain(statuses).chain([Some(StackStatus::from("RESTING"))]) {
             let name = status.as_ref().map_or("absent", StackStatus::as_str);
-            let mut cells: Vec<(String, Vec<String>)> = vec![];
-            for (what, history, leave) in cases() {
-                let next = format!("{:?}", next(status.as_ref(), history, leave));
-                match cells.iter_mut().find(|(known, _)| *known == next) {
-                    Some((_, cases)) => cases.push(what),
-                    None => cells.push((next, vec![what])),
-                }
+            let nexts = cases().into_iter().map(|(what, history, leave)| (what, next(status.as_ref(), history, leave)));
+            let nexts: Vec<_> = nexts.collect();
+            if nexts.iter().all(|(_, next)| *next == nexts[0].1) {
+                lines.push(format!("{name}: {:?}", nexts[0].1));
+                continue;
             }
-            match cells.as_slice() {
-                [(only, _)] => lines.push(format!("{name}: {only}")),
-                several => {
-                    lines.push(format!("{name}:"));
-                    lines.extend(several.iter().map(|(next, cases)| format!("  {next}: {}", cases.join(" | "))));
-                }
-            }
+            lines.push(format!("{name}:"));
+            lines.extend(nexts.iter().map(|(what, next)| format!("  {what}: {next:?}")));
         }
         lines.join("\n")
     }
 
+    /// All that a step may allow, with all that a stack may have been through.
     fn cases() -> Vec<(String, History, Leave)> {
         let mut cases = vec![];
         for may_have_been_healthy in [false, true] {
             for ours in [false, true] {
                 for replace_failed in [None, Some(false), Some(true)] {
                     for (continue_rollback, do_nothing) in [(false, false), (true, false), (false, true)] {
-                        let mut words = vec![if may_have_been_healthy { "healthy" } else { "never" }];
-                        words.extend(ours.then_some("ours"));
-                        words.extend(replace_failed.map(|allowed| if allowed { "replace" } else { "keep" }));
-                        words.extend(continue_rollback.then_some("continue"));
-                        words.extend(do_nothing.then_some("do-nothing"));
+                        let mut words = vec![if may_have_been_healthy { "healthy" } else { "never healthy" }];
+                        words.push(if ours { "ours" } else { "foreign" });
+                        words.extend(replace_failed.map(|may| if may { "may replace" } else { "may not replace" }));
+                        words.extend(continue_rollback.then_some("continue rollback"));
+                        words.extend(do_nothing.then_some("do nothing"));
+                        let history = History { may_have_been_healthy, ours };
                         cases.push((
-                            words.join("+"),
-                            History { may_have_been_healthy, ours },
+                            words.join(", "),
+                            history,
                             Leave { replace_failed, continue_rollback, do_nothing },
                         ));
                     }

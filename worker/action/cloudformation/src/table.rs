@@ -45,7 +45,7 @@ pub(crate) fn dangers(changes: &[Change]) -> Vec<String> {
 fn collect_dangers(changes: &[Change], around: &[String], dangers: &mut Vec<String>) {
     for Change { resource, nested, .. } in changes {
         let id = resource.logical_resource_id().unwrap_or("?");
-        let path = crate::cause::path(around, id);
+        let path = crate::event::path(around, id);
         match Fate::of(resource) {
             Fate::Deleted if holds_data(resource) => dangers.push(format!("{path} is deleted")),
             Fate::Replaced if holds_data(resource) => dangers.push(format!("{path} is replaced")),
@@ -108,7 +108,7 @@ fn remark(change: &ResourceChange) -> String {
     match (words.is_empty(), changed.is_empty()) {
         (_, true) => words.to_owned(),
         (true, false) => changed,
-        (false, false) => format!("{words}: {changed}"),
+        (false, false) => format!("{words} ({changed})"),
     }
 }
 

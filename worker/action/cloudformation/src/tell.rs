@@ -26,7 +26,7 @@ pub(crate) fn events(told: &[Told], speech: &mut Speech) {
 /// `12:00:01 CREATE_IN_PROGRESS  AWS::S3::Bucket  Storage/Assets  why`, further to the right the deeper it is nested.
 fn line(event: &Event, around: &[String]) -> String {
     let Event { status, kind, reason, .. } = event;
-    let (indent, path) = (indent(around.len()), crate::cause::path(around, &event.logical_id));
+    let (indent, path) = (indent(around.len()), event.path(around));
     format!("{} {indent}{status}  {kind}  {path}  {reason}", event.time()).trim_end().to_owned()
 }
 

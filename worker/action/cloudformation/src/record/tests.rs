@@ -90,11 +90,11 @@ fn nested_stacks_are_followed_from_the_operations_begin_and_told_between_their_p
     let paths: Vec<_> = told
         .iter()
         .map(|told| match told {
-            Told::Event(event, around) => crate::cause::path(around, &event.logical_id),
+            Told::Event(event, around) => event.path(around),
             Told::Cancelled(..) => String::new(),
         })
         .collect();
-    assert_eq!(paths, ["shop", "Inner", "Inner/shop-inner", "Inner/Queue", "Assets", "Inner"]);
+    assert_eq!(paths, ["shop", "Inner", "Inner", "Inner/Queue", "Assets", "Inner"]);
     assert_eq!(record.status(), Some("UPDATE_IN_PROGRESS"));
 }
 
