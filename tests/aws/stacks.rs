@@ -116,6 +116,13 @@ impl Ended {
         self.log.lines().last().unwrap_or_default()
     }
 
+    /// The value of an output variable; empty when it is not set.
+    fn output(&self, name: &str) -> &str {
+        let outputs = self.deployment["steps"][0]["outputs"].as_array().into_iter().flatten();
+        let found = outputs.filter(|output| output["name"] == name).find_map(|output| output["value"].as_str());
+        found.unwrap_or_default()
+    }
+
     fn outputs(&self) -> String {
         self.deployment["steps"][0]["outputs"].to_string()
     }
