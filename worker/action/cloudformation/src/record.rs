@@ -200,16 +200,22 @@ impl Record {
     }
 }
 
-/// All events in the order of their times, each stack's in their own.
+/// All events in the order of their times, each stack's in their own; of those at one time, a stack's end after what is in it.
 fn merged(batches: Vec<(usize, Vec<Event>)>) -> Vec<(usize, Event)> {
     let mut queues: Vec<_> = batches.into_iter().map(|(tail, events)| (tail, VecDeque::from(events))).collect();
     let mut all = vec![];
     loop {
-        let heads = queues.iter().enumerate().filter_map(|(at, (_, queue))| Some((queue.front()?.at, at)));
-        let Some((_, at)) = heads.min_by(|(one, _), (other, _)| one.cmp(other)) else { return all };
+        let heads = queues.iter().enumerate().filter_map(|(at, (tail, queue))| Some((turn(*tail, queue.front()?), at)));
+        let Some((_, at)) = heads.min() else { return all };
         let (tail, queue) = &mut queues[at];
         all.extend(queue.pop_front().map(|event| (*tail, event)));
     }
+}
+
+/// When it is an event's turn: stacks within another are further back in the tails.
+fn turn(tail: usize, event: &Event) -> (DateTime, bool, usize) {
+    let is_end_of_stack = event.kind == STACK && event.is_end();
+    (event.at, is_end_of_stack, if is_end_of_stack { usize::MAX - tail } else { tail })
 }
 
 /// Cancellations of one stack that come one after the other become one.

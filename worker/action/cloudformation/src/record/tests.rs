@@ -99,6 +99,22 @@ fn nested_stacks_are_followed_from_the_operations_begin_and_told_between_their_p
 }
 
 #[test]
+fn of_events_at_one_time_a_stack_begins_before_what_is_in_it_and_ends_after_it() {
+    let mut record = Record::new(ROOT, "", Floor::All);
+    let root = [
+        own(ROOT, 1, "CREATE_IN_PROGRESS", ""),
+        nested(ROOT, 1, "Inner", INNER, "CREATE_IN_PROGRESS", ""),
+        nested(ROOT, 1, "Inner", INNER, "CREATE_COMPLETE", ""),
+        own(ROOT, 1, "CREATE_COMPLETE", ""),
+    ];
+    let inner = [own(INNER, 1, "CREATE_IN_PROGRESS", ""), own(INNER, 1, "CREATE_COMPLETE", "")];
+    record.discover(0, &root);
+    let told = ids(&record.absorb(vec![(0, root.to_vec()), (1, inner.to_vec())]));
+    let expected = [&root[0], &root[1], &inner[0], &inner[1], &root[2], &root[3]].map(|event| event.id.clone());
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn cancellations_that_follow_one_another_are_folded_and_none_is_lost() {
     let cancelled = |at, name| event(ROOT, at, name, "CREATE_FAILED", "Resource creation cancelled");
     let all = vec![
