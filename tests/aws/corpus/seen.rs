@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// 2 blanks a nested stack.
+const INDENT: usize = 2;
+
 /// An event, wherever it comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Seen {
@@ -21,23 +24,23 @@ impl Seen {
 
     /// Of a line `12:00:01 CREATE_IN_PROGRESS  AWS::S3::Bucket  Storage/Assets  why`.
     fn read(line: &str) -> Option<Self> {
-        let mut words = line.split_whitespace().skip_while(|word| !is_time(word)).skip(1);
+        let (time, rest) = line.split_once(' ')?;
+        let depth = rest.len() - rest.trim_start().len();
+        let mut words = rest.split_whitespace();
         let (status, kind, path) = (words.next()?, words.next()?, words.next()?);
         let is_status = status.chars().all(|char| char.is_ascii_uppercase() || char == '_');
-        let is_event = is_status && kind.contains("::");
-        is_event.then(|| Self { status: status.into(), kind: kind.into(), path: unnamed(path) })
+        let is_event = is_time(time) && is_status && kind.contains("::");
+        is_event.then(|| Self { status: status.into(), kind: kind.into(), path: named(path, kind, depth / INDENT) })
     }
 }
 
-/// A nested stack's own name is its parent's, its logical id and something random: the middle is what is known before.
-fn unnamed(path: &str) -> String {
-    let mut parts: Vec<String> = path.split('/').map(str::to_owned).collect();
-    if let [.., parent, own] = parts.as_mut_slice()
-        && own.contains(&format!("-{parent}-"))
-    {
-        *own = format!("*-{parent}-*");
+/// What a nested stack says about itself stands as deep as what it says about its resources, under the name it has in its parent.
+fn named(path: &str, kind: &str, depth: usize) -> String {
+    let is_about_itself = depth > 0 && path.split('/').count() == depth && kind == "AWS::CloudFormation::Stack";
+    match path.rsplit('/').next().filter(|_| is_about_itself) {
+        Some(own) => format!("{path}/*-{own}-*"),
+        None => path.to_owned(),
     }
-    parts.join("/")
 }
 
 fn is_time(word: &str) -> bool {
@@ -60,8 +63,9 @@ fn only_events_are_read_of_a_log() {
     let log = [
         "Stack \"shop\" is created.",
         "12:00:01 CREATE_IN_PROGRESS  AWS::CloudFormation::Stack  shop  User Initiated",
-        "12:00:02     CREATE_FAILED  AWS::S3::Bucket  Storage/Assets  The name is taken.",
-        "12:00:02   DELETE_COMPLETE  AWS::CloudFormation::Stack  Storage/shop-Storage-1A2B",
+        "12:00:02   CREATE_FAILED  AWS::S3::Bucket  Storage/Assets  The name is taken.",
+        "12:00:02   DELETE_COMPLETE  AWS::CloudFormation::Stack  Storage",
+        "12:00:02 DELETE_COMPLETE  AWS::CloudFormation::Stack  Storage",
         "12:00:03 is not one of 3::4 events",
     ]
     .map(str::to_owned);
@@ -73,6 +77,7 @@ fn only_events_are_read_of_a_log() {
             "CREATE_IN_PROGRESS AWS::CloudFormation::Stack shop",
             "CREATE_FAILED AWS::S3::Bucket Storage/Assets",
             "DELETE_COMPLETE AWS::CloudFormation::Stack Storage/*-Storage-*",
+            "DELETE_COMPLETE AWS::CloudFormation::Stack Storage",
         ]
     );
 }

@@ -70,6 +70,11 @@ impl ChangeSet {
         matches!(self.execution, Some(ExecutionStatus::ExecuteInProgress | ExecutionStatus::ExecuteComplete))
     }
 
+    /// Whether another update of the stack has made it useless, or somebody deletes it.
+    pub(crate) fn is_void(&self) -> bool {
+        self.execution == Some(ExecutionStatus::Obsolete) || self.status.as_str().starts_with("DELETE_")
+    }
+
     /// Whether it can be executed.
     pub(crate) fn is_available(&self) -> bool {
         self.status == ChangeSetStatus::CreateComplete && self.execution == Some(ExecutionStatus::Available)

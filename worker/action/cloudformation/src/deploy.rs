@@ -25,6 +25,9 @@ use crate::{
     wait,
 };
 
+/// 3 tries, if others are faster with the same stack.
+const TRIES: u32 = 3;
+
 /// Makes a stack what the step says, and tells everything that happens on the way. Sets the stack's outputs, in a review those of the
 /// change set.
 ///
@@ -78,7 +81,19 @@ impl Deployment<'_> {
 
     async fn run(&mut self, speech: &mut Speech) -> Result<(), Failure> {
         self.input.ask(&self.stacks, speech).await?;
-        let Ready { next, stack } = self.ready(speech).await?;
+        for _ in 1..TRIES {
+            let ready = self.ready(speech).await?;
+            match self.act(ready, speech).await {
+                // Somebody else began something between our look at the stack and our call.
+                Err(failure) if failure.reason == Reason::StackState => speech.wait(&failure.sentence),
+                ended => return ended,
+            }
+        }
+        let ready = self.ready(speech).await?;
+        self.act(ready, speech).await
+    }
+
+    async fn act(&self, Ready { next, stack }: Ready, speech: &mut Speech) -> Result<(), Failure> {
         self.stop_if_cancelled()?;
         match self.order.change_set {
             ChangeSetMode::Review => self.review(stack.as_ref(), speech).await,
@@ -156,11 +171,19 @@ impl Deployment<'_> {
 
     /// A creation's time is bounded by CreateStack alone; change sets do not know it (AWS CloudFormation API, CreateChangeSet).
     fn needs_direct_creation(&self, next: Next, speech: &mut Speech) -> bool {
-        let needs = self.order.creation_timeout.is_some() && next == Next::Create;
-        if needs {
-            speech.line("The stack is created without a change set, since those know no `creation_timeout`.");
+        match (self.order.creation_timeout, next) {
+            (Some(_), Next::Create) => {
+                speech.line("The stack is created without a change set, since those know no `creation_timeout`.");
+                true
+            }
+            (Some(_), Next::CreateInShell) => {
+                speech.warning(
+                    "The stack waits for its first change set, and those know no `creation_timeout`: it is not kept this time.",
+                );
+                false
+            }
+            _ => false,
         }
-        needs
     }
 
     async fn create(&self, speech: &mut Speech) -> Result<(), Failure> {

@@ -5,12 +5,12 @@ use aws_sdk_cloudformation::types::{OnFailure as OnCreateFailure, Stack};
 use shared::{plan::stack::OnFailure, reason::Reason};
 
 use crate::{
-    errors::{code, failure, is_repetition, may_be_done, message, says_no_change},
+    errors::{code, failure, message, says_no_change},
     follow::Operation,
     input::Input,
     record::Floor,
     request::{Request, minutes},
-    resume,
+    resume::{Begun, begin},
     stacks::{self, Stacks},
 };
 
@@ -25,7 +25,7 @@ pub(crate) async fn create(stacks: &Stacks<'_>, input: &Input<'_>) -> Result<Ope
         OnFailure::Delete => Some(OnCreateFailure::Delete),
         OnFailure::DoNothing => Some(OnCreateFailure::DoNothing),
     };
-    let asked = stacks
+    let call = stacks
         .client
         .create_stack()
         .stack_name(&order.stack)
@@ -41,25 +41,16 @@ pub(crate) async fn create(stacks: &Stacks<'_>, input: &Input<'_>) -> Result<Ope
         .set_on_failure(on_failure)
         .set_timeout_in_minutes(order.creation_timeout.map(minutes))
         .set_stack_policy_body(input.policy.clone())
-        .set_enable_termination_protection(order.termination_protection)
-        .send()
-        .await;
-    let error = match asked {
-        Ok(answer) => {
+        .set_enable_termination_protection(order.termination_protection);
+    match begin(stacks, &order.stack, token, || call.clone().send()).await? {
+        Ok(Begun::Anew(answer)) => {
             let stack_id = answer.stack_id.unwrap_or_else(|| order.stack.clone());
-            return Ok(operation(stack_id, token, Floor::All, input.resources));
+            Ok(operation(stack_id, token, Floor::All, input.resources))
         }
-        Err(error) => error,
-    };
-    if is_repetition(&error) || may_be_done(&error) {
-        if let Some(found) = resume::after_doubt(stacks, &order.stack, token).await? {
-            return Ok(Operation { total: input.resources, ..found });
-        }
-        if code(&error).starts_with("AlreadyExists") {
-            return Err(taken(&order.stack));
-        }
+        Ok(Begun::Found(found)) => Ok(Operation { total: input.resources, ..found }),
+        Err(error) if code(&error).starts_with("AlreadyExists") => Err(taken(&order.stack)),
+        Err(error) => Err(failure(stacks.scene, "CreateStack", &error).await),
     }
-    Err(failure(stacks.scene, "CreateStack", &error).await)
 }
 
 /// Asks AWS to update the stack; none when there is nothing to update.
@@ -74,7 +65,7 @@ pub(crate) async fn update(
     let (order, request, token) = (input.order, Request::from(input.order), &stacks.scene.operation);
     let stack_id = stacks::id(stack);
     let floor = stacks.floor(stack_id).await?;
-    let asked = stacks
+    let call = stacks
         .client
         .update_stack()
         .stack_name(stack_id)
@@ -87,23 +78,13 @@ pub(crate) async fn update(
         .set_role_arn(request.role_arn)
         .set_notification_arns(request.notification_arns)
         .set_rollback_configuration(request.rollback)
-        .set_disable_rollback((order.on_failure == OnFailure::DoNothing).then_some(true))
-        .send()
-        .await;
-    let error = match asked {
-        Ok(_) => return Ok(Some(operation(stack_id.into(), token, floor, None))),
-        Err(error) => error,
-    };
-    if says_no_change(message(&error)) {
-        return Ok(None);
+        .set_disable_rollback((order.on_failure == OnFailure::DoNothing).then_some(true));
+    match begin(stacks, stack_id, token, || call.clone().send()).await? {
+        Ok(Begun::Anew(_)) => Ok(Some(operation(stack_id.into(), token, floor, None))),
+        Ok(Begun::Found(found)) => Ok(Some(found)),
+        Err(error) if says_no_change(message(&error)) => Ok(None),
+        Err(error) => Err(failure(stacks.scene, "UpdateStack", &error).await),
     }
-    if is_repetition(&error) || may_be_done(&error) {
-        let found = resume::after_doubt(stacks, stack_id, token).await?;
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Err(failure(stacks.scene, "UpdateStack", &error).await)
 }
 
 fn operation(stack_id: String, token: &str, floor: Floor, total: Option<usize>) -> Operation {

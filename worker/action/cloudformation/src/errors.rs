@@ -129,7 +129,7 @@ fn reason(code: &str, message: &str) -> Option<Reason> {
     if code != "ValidationError" {
         return None;
     }
-    const REASONS: [(&str, Reason); 9] = [
+    const REASONS: [(&str, Reason); 10] = [
         ("TerminationProtection", Reason::StackProtected),
         ("stack policy", Reason::StackProtected),
         // Before the next: AWS says of a parameter's value, too, that it does not exist.
@@ -139,7 +139,8 @@ fn reason(code: &str, message: &str) -> Option<Reason> {
         ("Template error", Reason::TemplateInvalid),
         ("Template validation error", Reason::TemplateInvalid),
         ("Unresolved resource dependencies", Reason::TemplateInvalid),
-        ("state and can not be updated", Reason::StackState),
+        ("cannot be deleted as it is in use", Reason::StackFailed),
+        ("can not be updated", Reason::StackState),
     ];
     REASONS.iter().find(|(words, _)| message.contains(words)).map(|(_, reason)| *reason)
 }
@@ -176,6 +177,8 @@ mod tests {
         let of_value =
             "Parameter validation failed: parameter value /shop/size for parameter name Size does not exist.";
         assert_eq!(of("ValidationError", of_value), Some("STACK_INPUT"));
+        let busy = "Stack:arn:aws:x is in UPDATE_IN_PROGRESS state and can not be updated.";
+        assert_eq!(of("ValidationError", busy), Some("STACK_STATE"));
         assert_eq!(of("ValidationError", "something else"), None);
         assert_eq!(of("Throttling", "Template error"), None);
     }

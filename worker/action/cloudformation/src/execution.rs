@@ -6,10 +6,10 @@ use shared::reason::Reason;
 
 use crate::{
     change_set::{Change, ChangeSet},
-    errors::{code, failure, is_repetition, may_be_done},
+    errors::{code, failure},
     follow::Operation,
     record::Floor,
-    resume,
+    resume::{self, Begun, begin},
     stacks::Stacks,
 };
 
@@ -32,16 +32,11 @@ pub(crate) async fn execute(stacks: &Stacks<'_>, change_set: &ChangeSet) -> Resu
         return Ok(begun(executed(stacks, change_set, floor).await?));
     }
     let call = stacks.client.execute_change_set().change_set_name(&change_set.id).client_request_token(token);
-    let error = match call.send().await {
-        Ok(_) => return Ok(begun(floor)),
+    let error = match begin(stacks, &change_set.stack_id, token, || call.clone().send()).await? {
+        Ok(Begun::Anew(_)) => return Ok(begun(floor)),
+        Ok(Begun::Found(found)) => return Ok(begun(found.floor)),
         Err(error) => error,
     };
-    if is_repetition(&error) || may_be_done(&error) {
-        let found = resume::after_doubt(stacks, &change_set.stack_id, token).await?;
-        if let Some(found) = found {
-            return Ok(begun(found.floor));
-        }
-    }
     let Failure { reason, sentence } = failure(stacks.scene, "ExecuteChangeSet", &error).await;
     let reason = match code(&error) {
         code if code.starts_with("InvalidChangeSetStatus") => Reason::ChangeSetChanged,

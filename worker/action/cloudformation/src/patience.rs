@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use action::Failure;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use shared::reason::Reason;
@@ -41,13 +42,25 @@ impl Trouble {
         let reason = aws::explain("a call", error).reason;
         match error {
             SdkError::ConstructionFailure(_) => Self::NoCredentials,
-            SdkError::DispatchFailure(failure) if failure.is_other() && reason == Reason::AwsUnavailable => {
+            // What nobody has classified did not come from the connection, but from whoever was to sign.
+            SdkError::DispatchFailure(failure)
+                if failure.is_other() && failure.as_other().is_none() && reason == Reason::AwsUnavailable =>
+            {
                 Self::NoCredentials
             }
             _ if code(error).starts_with("ExpiredToken") || code(error) == "RequestExpired" => Self::NoCredentials,
             _ if reason == Reason::AwsThrottled => Self::Throttled,
             _ if aws::may_pass(error) => Self::Away,
             _ => Self::Refused,
+        }
+    }
+
+    /// What kind of trouble a failure came from; none when it will not pass by itself.
+    pub(crate) fn behind(failure: &Failure) -> Option<Self> {
+        match failure.reason {
+            Reason::AwsThrottled => Some(Self::Throttled),
+            Reason::AwsUnavailable => Some(Self::Away),
+            _ => None,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     change_set::{self, ChangeSet},
     errors::{code, failure, is_repetition, may_be_done, says_no_change},
     input::Input,
-    patience::Patience,
+    patience::{Patience, Trouble},
     request::Request,
     stacks::{self, Stacks, chance},
 };
@@ -36,26 +36,40 @@ pub(crate) async fn propose(
     speech: &mut Speech,
 ) -> Result<Proposal, Failure> {
     let name = &stacks.scene.operation;
-    let earlier = match stack {
-        Some(stack) => change_set::find(stacks, Some(stacks::id(stack)), name, false).await?,
-        None => None,
+    let (earlier, token) = match earlier(stacks, stack).await? {
+        Some(void) if void.is_void() => {
+            discard(stacks, &void, false, speech).await;
+            // With the same token AWS might answer with the one that is void.
+            (None, format!("{name}-again"))
+        }
+        earlier => (earlier, name.clone()),
     };
+    let is_shell = stack.is_some_and(|stack| stack.stack_status() == Some(&StackStatus::ReviewInProgress));
+    let made_shell = stack.is_none() || earlier.is_some() && is_shell;
     let id = match earlier {
         Some(earlier) => {
             speech.line(&format!("An earlier attempt of this step made the change set {name}; it is taken."));
             earlier.id
         }
-        None => create(stacks, input, stack, speech).await?,
+        None => create(stacks, input, stack, &token, speech).await?,
     };
-    let made = made(stacks, input, &id, stack.is_none(), speech).await?;
+    let made = made(stacks, input, &id, made_shell, speech).await?;
     if made.status == ChangeSetStatus::CreateComplete {
         return Ok(Proposal::Changes(Box::new(made)));
     }
-    discard(stacks, &made, stack.is_none(), speech).await;
+    discard(stacks, &made, made_shell, speech).await;
     if made.status == ChangeSetStatus::Failed && says_no_change(&made.reason) {
         return Ok(Proposal::NoChange);
     }
     Err(failed(&input.order.stack, &made))
+}
+
+/// The change set with the operation's name that an earlier attempt made.
+async fn earlier(stacks: &Stacks<'_>, stack: Option<&Stack>) -> Result<Option<ChangeSet>, Failure> {
+    match stack {
+        Some(stack) => change_set::find(stacks, Some(stacks::id(stack)), &stacks.scene.operation, false).await,
+        None => Ok(None),
+    }
 }
 
 /// The change set's ARN.
@@ -63,6 +77,7 @@ async fn create(
     stacks: &Stacks<'_>,
     input: &Input<'_>,
     stack: Option<&Stack>,
+    token: &str,
     speech: &mut Speech,
 ) -> Result<String, Failure> {
     let (order, request) = (input.order, Request::from(input.order));
@@ -82,7 +97,7 @@ async fn create(
         .create_change_set()
         .stack_name(stack.filter(|_| !is_new).map_or(order.stack.as_str(), stacks::id))
         .change_set_name(name)
-        .client_token(name)
+        .client_token(token)
         .change_set_type(kind)
         .set_template_body(input.template.body())
         .set_template_url(input.template.url())
@@ -126,7 +141,13 @@ async fn made(
     let mut patience = Patience::default();
     let stack = (!id.starts_with("arn:")).then_some(input.order.stack.as_str());
     loop {
-        let found = change_set::find(stacks, stack, id, false).await?.ok_or_else(|| gone(&input.order.stack))?;
+        let found = match change_set::find(stacks, stack, id, false).await {
+            Ok(found) => found.ok_or_else(|| gone(&input.order.stack))?,
+            Err(failure) => {
+                wait_out(&mut patience, failure, speech).await?;
+                continue;
+            }
+        };
         if !found.is_pending() {
             return whole(stacks, stack, id, found, &input.order.stack).await;
         }
@@ -140,6 +161,18 @@ async fn made(
             () = stacks.scene.cancelled.cancelled() => {}
         }
     }
+}
+
+/// Waits when AWS is away or wants fewer calls: what it makes it makes without us.
+async fn wait_out(patience: &mut Patience, failure: Failure, speech: &mut Speech) -> Result<(), Failure> {
+    let Some(is_new) = Trouble::behind(&failure).and_then(|trouble| patience.bear(trouble)) else {
+        return Err(failure);
+    };
+    if is_new {
+        speech.wait(&format!("{} It is asked again.", failure.sentence));
+    }
+    sleep(patience.pause(chance())).await;
+    Ok(())
 }
 
 /// With its template and what is nested in it, where that matters.

@@ -10,9 +10,9 @@ use crate::{
     cancel::Cancel,
     cause::Cause,
     ending,
-    errors::{failure, is_repetition, may_be_done},
+    errors::failure,
     follow::{End, Operation, follow},
-    resume,
+    resume::{Begun, begin},
     stacks::{self, Stacks},
 };
 
@@ -91,17 +91,11 @@ async fn ask(
         change_set: None,
     };
     let call = stacks.client.delete_stack().stack_name(stack_id).client_request_token(token);
-    let call = call.set_role_arn(removal.role_arn.clone());
-    let operation = match call.set_retain_resources((!retain.is_empty()).then_some(retain)).send().await {
-        Ok(_) => operation,
-        Err(error) => {
-            let is_doubtful = is_repetition(&error) || may_be_done(&error);
-            let found = if is_doubtful { resume::after_doubt(stacks, stack_id, token).await? } else { None };
-            match found {
-                Some(operation) => operation,
-                None => return Err(failure(stacks.scene, "DeleteStack", &error).await),
-            }
-        }
+    let call = call.set_role_arn(removal.role_arn.clone()).set_retain_resources((!retain.is_empty()).then_some(retain));
+    let operation = match begin(stacks, stack_id, token, || call.clone().send()).await? {
+        Ok(Begun::Anew(_)) => operation,
+        Ok(Begun::Found(found)) => Operation { total: operation.total, ..found },
+        Err(error) => return Err(failure(stacks.scene, "DeleteStack", &error).await),
     };
     follow(stacks, removal.name, operation, speech).await
 }

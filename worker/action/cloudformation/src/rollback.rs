@@ -6,9 +6,9 @@ use shared::plan::stack::ContinueRollback;
 
 use crate::{
     ending,
-    errors::{failure, is_repetition, may_be_done},
+    errors::failure,
     follow::{Operation, follow},
-    resume,
+    resume::{Begun, begin},
     stacks::{self, Stacks},
 };
 
@@ -30,18 +30,13 @@ pub(crate) async fn carry_on(
     let floor = stacks.floor(stack_id).await?;
     let call = stacks.client.continue_update_rollback().stack_name(stack_id).client_request_token(&token);
     let skip = Some(how.skip.clone()).filter(|skip| !skip.is_empty());
-    let operation = match call.set_resources_to_skip(skip).set_role_arn(role_arn).send().await {
-        Ok(_) => Operation { stack_id: stack_id.into(), token, floor, total: None, change_set: None },
-        Err(error) => {
-            let found = match is_repetition(&error) || may_be_done(&error) {
-                true => resume::after_doubt(stacks, stack_id, &token).await?,
-                false => None,
-            };
-            match found {
-                Some(operation) => operation,
-                None => return Err(failure(stacks.scene, "ContinueUpdateRollback", &error).await),
-            }
+    let call = call.set_resources_to_skip(skip).set_role_arn(role_arn);
+    let operation = match begin(stacks, stack_id, &token, || call.clone().send()).await? {
+        Ok(Begun::Anew(_)) => {
+            Operation { stack_id: stack_id.into(), token: token.clone(), floor, total: None, change_set: None }
         }
+        Ok(Begun::Found(found)) => found,
+        Err(error) => return Err(failure(stacks.scene, "ContinueUpdateRollback", &error).await),
     };
     let end = follow(stacks, name, operation, speech).await?;
     match end.status {
