@@ -104,12 +104,15 @@ fn a_template_that_makes_roles_without_leave_to_is_refused_before_anything_is_ma
 fn a_change_set_is_reviewed_by_one_step_and_applied_by_another() -> Result<()> {
     let (world, _host) = world()?;
     let step = |name: &str, keys: &str| {
-        format!("  - name: {name}\n    aws: {{ identity: worker-role, region: eu-west-1 }}\n    cloudformation:\n      {keys}\n")
+        format!(
+            "  - name: {name}\n    aws: {{ identity: worker-role, region: eu-west-1 }}\n    cloudformation:\n      {keys}\n"
+        )
     };
     let review = step("Review", "deploy: { stack: shop-assets, template: template.yaml, change_set: review }");
     let output = |name: &str| format!("\"#{{Octopus.Action[Review].Output.AwsOutputs[{name}]}}\"");
     let (id, digest) = (output("ChangesetId"), output("ChangesDigest"));
-    let apply = step("Stack", &format!("apply_change_set: {{ stack: shop-assets, change_set: {id}, digest: {digest} }}"));
+    let apply =
+        step("Stack", &format!("apply_change_set: {{ stack: shop-assets, change_set: {id}, digest: {digest} }}"));
     let folder = world.project("shop", &format!("project: shop\nsteps:\n{review}{apply}"))?;
     fs::write(folder.join("template.yaml"), BUCKET)?;
     world.cli().ok(&["project", "apply", "-f", &folder.to_string_lossy()])?;
