@@ -5,7 +5,13 @@ use std::{fmt, path::Path, process::Command, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 
-use crate::{http, parts, port, process::Process, sigv4, wait::until};
+use crate::{
+    http::{self, Response},
+    parts, port,
+    process::Process,
+    sigv4::{self, Unsigned},
+    wait::until,
+};
 
 /// The AWS account everything is in. The emulator takes 12 digits as the key id of that account's root.
 pub const ACCOUNT: &str = "123456789012";
@@ -26,6 +32,14 @@ pub struct AccessKey {
     pub session_token: Option<String>,
     /// When a session ends, as AWS says it.
     pub expiration: Option<String>,
+}
+
+impl AccessKey {
+    /// What the emulator takes as the key of an account's root.
+    #[must_use]
+    pub fn of_root(account: &str) -> Self {
+        Self { id: account.into(), secret: "test".into(), session_token: None, expiration: None }
+    }
 }
 
 impl fmt::Debug for AccessKey {
@@ -212,8 +226,18 @@ impl Client {
     /// # Errors
     /// When the emulator refuses; the sentence has its answer.
     pub fn as_root(&self, service: &str, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
-        let root = AccessKey { id: ACCOUNT.into(), secret: "test".into(), session_token: None, expiration: None };
-        self.call(&root, service, action, parameters)
+        self.call(&AccessKey::of_root(ACCOUNT), service, action, parameters)
+    }
+
+    /// Sends a signed request to S3, whose protocol is plain HTTP.
+    ///
+    /// # Errors
+    /// When the emulator cannot be reached; a refusal is an answer.
+    pub(crate) fn s3(&self, key: &AccessKey, request: &Unsigned<'_>) -> Result<Response> {
+        let headers = sigv4::sign_any(key, "s3", REGION, &self.host, request, Timestamp::now());
+        let mark = if request.query.is_empty() { "" } else { "?" };
+        let path = format!("{}{mark}{}", request.path, request.query);
+        http::send(&self.host, request.method, &path, &headers, request.body)
     }
 
     /// Calls an action of a service that speaks AWS's query protocol; answers its XML.
@@ -250,7 +274,7 @@ pub(crate) fn element(xml: &str, name: &str) -> Result<String> {
     Ok(xml[start..end].to_owned())
 }
 
-fn percent_encode(text: &str) -> String {
+pub(crate) fn percent_encode(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(byte as char),

@@ -48,6 +48,10 @@ pub enum Trouble {
         /// Its words.
         body: String,
     },
+    /// S3 asks for fewer calls.
+    SlowDown,
+    /// The connection ends without an answer.
+    Reset,
     /// AWS's clock is so many minutes ahead of ours, and the signature too old for it.
     Clock {
         /// More than 15, as AWS's own patience.
@@ -58,7 +62,7 @@ pub enum Trouble {
 /// A request that came by.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Call {
-    /// E.g. `GetCallerIdentity`; empty when it is of no query protocol.
+    /// E.g. `GetCallerIdentity`; empty when neither a form nor a query names it.
     pub action: String,
     /// Access key that signed it; empty when nobody did.
     pub key_id: String,
@@ -88,6 +92,8 @@ struct State {
     lives: BTreeMap<String, Duration>,
     /// By access key: when its shortened session ends.
     ends: BTreeMap<String, Timestamp>,
+    /// Who owns all buckets, if somebody checks.
+    bucket_owner: Option<String>,
     sessions: Vec<Session>,
     calls: Vec<Call>,
 }
@@ -150,6 +156,11 @@ impl Fault {
         lock(&self.state).troubles.insert(action.into(), (calls, trouble));
     }
 
+    /// From now on requests for a bucket are refused that demand another owner than this account, as S3 does.
+    pub fn check_bucket_owner(&self, account: &str) {
+        lock(&self.state).bucket_owner = Some(account.into());
+    }
+
     /// Every action is AWS's again.
     pub fn no_trouble(&self) {
         lock(&self.state).troubles.clear();
@@ -198,20 +209,29 @@ impl Drop for Fault {
     }
 }
 
+/// What happens in place of AWS's answer.
+enum Instead {
+    Answer(Response),
+    Reset,
+}
+
 impl State {
-    /// What is answered in place of AWS, if anything.
-    fn take(&mut self, request: &Message, now: Timestamp) -> Option<Response> {
+    fn take(&mut self, request: &Message, now: Timestamp) -> Option<Instead> {
         let (action, key_id) = (request.action(), request.key_id());
         let trouble = self.troubles.get_mut(&action).filter(|(calls, _)| *calls > 0).map(|(calls, trouble)| {
             *calls -= 1;
             trouble.clone()
         });
         let has_ended = self.ends.get(&key_id).is_some_and(|end| now >= *end);
-        let (agent, is_troubled) = (request.header("user-agent"), trouble.is_some() || has_ended);
+        let demanded = request.header("x-amz-expected-bucket-owner");
+        let is_foreign = !demanded.is_empty() && self.bucket_owner.as_ref().is_some_and(|owner| *owner != demanded);
+        let (agent, is_troubled) = (request.header("user-agent"), trouble.is_some() || has_ended || is_foreign);
         self.calls.push(Call { action, key_id, agent, at: now, is_troubled });
         match trouble {
-            Some(trouble) => Some(answers::of(&trouble, &request.header("x-amz-date"), now)),
-            None => has_ended.then(answers::expired),
+            Some(Trouble::Reset) => Some(Instead::Reset),
+            Some(trouble) => Some(Instead::Answer(answers::of(&trouble, &request.header("x-amz-date"), now))),
+            None if has_ended => Some(Instead::Answer(answers::expired())),
+            None => is_foreign.then(|| Instead::Answer(answers::denied_by_s3())),
         }
     }
 
@@ -238,7 +258,8 @@ fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, upstream: &str, stat
     let request = Message::read(&mut stream)?;
     let instead = lock(state).take(&request, Timestamp::now());
     let answer = match instead {
-        Some(response) => relay::to_bytes(&response),
+        Some(Instead::Reset) => return Ok(()),
+        Some(Instead::Answer(response)) => relay::to_bytes(&response),
         None => {
             let answer = relay::ask(upstream, &request)?;
             let body = answer.text();

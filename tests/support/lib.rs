@@ -2,6 +2,7 @@
 //! own, and stops them by their own ids, whatever happened in between. Everything here blocks; nothing is mocked but the
 //! instance metadata service, of which no strict one exists to install.
 
+pub mod bucket;
 pub mod canary;
 pub mod cli;
 pub mod coordinator;
@@ -22,6 +23,7 @@ pub mod wait;
 pub mod worker_host;
 pub mod world;
 
+pub use bucket::Bucket;
 pub use cli::{Answer, Cli, Watch};
 pub use coordinator::Coordinator;
 pub use emulator::{AccessKey, Emulator};

@@ -1,5 +1,5 @@
-//! What AWS STS says, and what is said in its place. Source of the forms: "Common Errors" and "AssumeRole" in the AWS Security Token
-//! Service API reference.
+//! What AWS STS says, and what is said in its place and in S3's. Source of the forms: "Common Errors" and "AssumeRole" in the AWS
+//! Security Token Service API reference; "Error responses" in the Amazon S3 API reference.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
@@ -16,6 +16,9 @@ const OLDEST: SignedDuration = SignedDuration::from_mins(15);
 pub(super) fn of(trouble: &Trouble, signed: &str, now: Timestamp) -> Response {
     match trouble {
         Trouble::Throttling => refusal(400, "Throttling", "Rate exceeded"),
+        Trouble::SlowDown => refusal_of_s3(503, "SlowDown", "Please reduce your request rate."),
+        // Nobody answers then.
+        Trouble::Reset => Response::new(500, "text/plain", ""),
         Trouble::Answer { status, body } => Response::new(*status, "text/html", body),
         Trouble::Clock { minutes_ahead } => {
             let theirs = now + SignedDuration::from_mins(*minutes_ahead);
@@ -35,6 +38,11 @@ pub(super) fn of(trouble: &Trouble, signed: &str, now: Timestamp) -> Response {
 /// What AWS says to a session that has ended.
 pub(super) fn expired() -> Response {
     refusal(403, "ExpiredToken", "The security token included in the request is expired")
+}
+
+/// What S3 says to whoever demands an owner that a bucket does not have.
+pub(super) fn denied_by_s3() -> Response {
+    refusal_of_s3(403, "AccessDenied", "Access Denied")
 }
 
 /// Whose session an answer of STS has; empty where it does not say.
@@ -58,6 +66,13 @@ fn refusal(status: u16, code: &str, message: &str) -> Response {
          <Message>{message}</Message></Error><RequestId>c6104cbe-af31-11e0-8154-cbc7ccf896c7</RequestId></ErrorResponse>"
     );
     Response::new(status, "text/xml", body)
+}
+
+fn refusal_of_s3(status: u16, code: &str, message: &str) -> Response {
+    let body = format!(
+        "<Error><Code>{code}</Code><Message>{message}</Message><RequestId>4442587FB7D0A2F9</RequestId></Error>"
+    );
+    Response::new(status, "application/xml", body)
 }
 
 fn compact(at: Timestamp) -> String {

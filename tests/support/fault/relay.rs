@@ -12,8 +12,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::http::{PATIENCE, Response, head_of, parse_response, read_head};
 
-/// 8 MiB: more than anything that is sent to AWS here.
-const LONGEST_BODY: usize = 8 << 20;
+/// 16 MiB: a part of a large object; nothing longer is sent to AWS here.
+const LONGEST_BODY: usize = 16 << 20;
 /// 30 seconds for a client that opened a connection to send something.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -84,13 +84,15 @@ impl Message {
         found.unwrap_or_default().to_owned()
     }
 
-    /// `Action` of its form or of its query.
+    /// `Action` of its form or of its query, or what clients of S3 call their requests there.
     pub(super) fn action(&self) -> String {
-        let form = String::from_utf8_lossy(&self.body).into_owned();
+        let is_form = self.header("content-type").starts_with("application/x-www-form-urlencoded");
+        let form = if is_form { String::from_utf8_lossy(&self.body) } else { "".into() };
         let path = self.head.split(' ').nth(1).unwrap_or_default();
         let query = path.split_once('?').map_or("", |(_, query)| query);
         let mut pairs = form.split('&').chain(query.split('&'));
-        pairs.find_map(|pair| pair.strip_prefix("Action=")).unwrap_or_default().to_owned()
+        let named = pairs.find_map(|pair| pair.strip_prefix("Action=").or(pair.strip_prefix("x-id=")));
+        named.unwrap_or_default().to_owned()
     }
 
     /// From `Credential=AKIA…/20261125/eu-west-1/sts/aws4_request`.
