@@ -32,7 +32,7 @@ fn an_update_is_cancelled_in_aws_and_followed_until_it_is_taken_back() -> Result
         stage.says(&id, "CREATE_IN_PROGRESS  AWS::SNS::Topic  Feed")?;
         cancel(&stage, &id)?;
         let ended = stage.ended(&id)?;
-        ended.expect("cancelled", "STACK_CANCELLED");
+        ended.expect("cancelled", "CANCELLED");
         ended.expect_words(&["AWS is asked to cancel the update", "UPDATE_ROLLBACK_COMPLETE"]);
         assert!(ended.detail().contains("ended in UPDATE_ROLLBACK_COMPLETE"), "{}", ended.detail());
         assert_eq!(stage.stacks.status(mode).as_deref(), Some("UPDATE_ROLLBACK_COMPLETE"));
@@ -66,7 +66,7 @@ fn an_update_that_is_done_before_it_can_be_stopped_is_told_as_done() -> Result<(
         }
         stage.stacks.release(stack);
         let ended = stage.ended(&id)?;
-        ended.expect("cancelled", "STACK_CANCELLED");
+        ended.expect("cancelled", "CANCELLED");
         ended.expect_words(&["was updated before it could be stopped (UPDATE_COMPLETE)"]);
         assert_eq!(stage.stacks.status(stack).as_deref(), Some("UPDATE_COMPLETE"));
     }
@@ -89,7 +89,7 @@ fn a_creation_cannot_be_stopped_and_is_followed_to_its_end() -> Result<()> {
         stage.says(&id, "AWS cannot stop what it does to a stack in CREATE_IN_PROGRESS")?;
         stage.stacks.release(stack);
         let ended = stage.ended(&id)?;
-        ended.expect("cancelled", "STACK_CANCELLED");
+        ended.expect("cancelled", "CANCELLED");
         ended.expect_words(&["The step was cancelled.", end]);
         assert!(ended.detail().contains(end), "{}", ended.detail());
     }
@@ -112,7 +112,7 @@ fn a_change_set_that_is_being_made_is_deleted_and_nothing_is_changed() -> Result
         until("the change set", SOON, || Ok((stage.stacks.count("DescribeChangeSet") > looks + 1).then_some(())))?;
         cancel(&stage, &id)?;
         let ended = stage.ended(&id)?;
-        ended.expect("cancelled", "STACK_CANCELLED");
+        ended.expect("cancelled", "CANCELLED");
         ended.expect_words(&["before anything of stack", "its change set was deleted"]);
         assert_eq!(&stage.changed_by()[before..], undone, "{stack}");
     }
@@ -130,7 +130,7 @@ fn waiting_for_others_ends_when_the_step_is_cancelled() -> Result<()> {
     stage.says(&id, "It is waited for.")?;
     cancel(&stage, &id)?;
     let ended = stage.ended(&id)?;
-    ended.expect("cancelled", "STACK_CANCELLED");
+    ended.expect("cancelled", "CANCELLED");
     ended.expect_words(&["while it waited for others to be done with stack \"shop\"; it began nothing"]);
     assert!(stage.changes().is_empty());
     assert_eq!(stage.stacks.status("shop").as_deref(), Some("UPDATE_IN_PROGRESS"), "theirs goes on");
