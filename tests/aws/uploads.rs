@@ -49,7 +49,7 @@ impl Shop {
         world.aws().create_instance_role("one-role", statement)?;
         let mut host = world.unstarted_host("one", Instance::with_role("one-role"))?;
         world.bring_up(&mut host.host, "default")?;
-        let bucket = Bucket::create(world.aws(), BUCKET)?;
+        let bucket = Bucket::create(world.aws(), BUCKET)?.keeping_versions()?;
         Ok(Self { world, host, bucket })
     }
 

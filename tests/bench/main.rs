@@ -6,6 +6,7 @@
 use anyhow::Result;
 
 mod admin;
+mod aws;
 mod dispatch;
 mod latency;
 mod logs;
@@ -30,10 +31,34 @@ pub(crate) struct Size {
     pub(crate) workers: usize,
     /// Steps dispatched to simulated workers.
     pub(crate) dispatched: usize,
+    /// Bytes of one file that is uploaded.
+    pub(crate) uploaded_bytes: usize,
+    /// Files that are uploaded at once.
+    pub(crate) uploaded_files: usize,
+    /// Stacks deployed one by one, each twice.
+    pub(crate) stacks: usize,
 }
 
-const FULL: Size = Size { steps: 2000, samples: 200, log_bytes: 512 << 20, workers: 1000, dispatched: 20_000 };
-const QUICK: Size = Size { steps: 300, samples: 30, log_bytes: 64 << 20, workers: 100, dispatched: 2_000 };
+const FULL: Size = Size {
+    steps: 2000,
+    samples: 200,
+    log_bytes: 512 << 20,
+    workers: 1000,
+    dispatched: 20_000,
+    uploaded_bytes: 1 << 30,
+    uploaded_files: 5000,
+    stacks: 7,
+};
+const QUICK: Size = Size {
+    steps: 300,
+    samples: 30,
+    log_bytes: 64 << 20,
+    workers: 100,
+    dispatched: 2_000,
+    uploaded_bytes: 64 << 20,
+    uploaded_files: 500,
+    stacks: 3,
+};
 
 fn main() -> Result<()> {
     service::tls::install_provider();
@@ -60,6 +85,9 @@ fn main() -> Result<()> {
     }
     if wanted("logs") {
         runtime.block_on(logs::measure(&mut report, size))?;
+    }
+    if wanted("aws") {
+        aws::measure(&mut report, size)?;
     }
     report.print();
     Ok(())

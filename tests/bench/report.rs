@@ -33,8 +33,9 @@ impl Report {
 
     pub(crate) fn print(&self) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let build = if cfg!(debug_assertions) { "dev" } else { "release" };
         println!(
-            "\n{cores} cores, release build, coordinator durable (SQLite WAL, synchronous=FULL), TLS 1.3 on loopback\n"
+            "\n{cores} cores, {build} build, coordinator durable (SQLite WAL, synchronous=FULL), TLS 1.3 on loopback\n"
         );
         println!("{:<52} {:>22} {:>30} {:>7}   aim", "what", "measured", "raw limit of this run", "ratio");
         for line in &self.0 {

@@ -19,7 +19,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Makes one that keeps every version of its objects.
+    /// Makes one.
     ///
     /// # Errors
     /// When the emulator refuses.
@@ -37,9 +37,17 @@ impl Bucket {
             "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
         );
         bucket.ok("PUT", "", "", &place)?;
-        let versions = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-        bucket.ok("PUT", "", "versioning=", versions)?;
         Ok(bucket)
+    }
+
+    /// The same bucket, which keeps every version of its objects from now on.
+    ///
+    /// # Errors
+    /// When the emulator refuses.
+    pub fn keeping_versions(self) -> Result<Self> {
+        let versions = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        self.ok("PUT", "", "versioning=", versions)?;
+        Ok(self)
     }
 
     /// One that is there already.
@@ -60,6 +68,14 @@ impl Bucket {
     /// When the emulator refuses.
     pub fn put(&self, key: &str, text: &str) -> Result<()> {
         self.ok("PUT", key, "", text).map(drop)
+    }
+
+    /// Deletes an object.
+    ///
+    /// # Errors
+    /// When the emulator refuses.
+    pub fn delete(&self, key: &str) -> Result<()> {
+        self.ok("DELETE", key, "", "").map(drop)
     }
 
     /// An object's bytes, as text.

@@ -3,25 +3,19 @@
 use std::io::Write;
 
 use shared::limits;
+use tests::process::peak_kib;
 
 use super::*;
 
 /// 64 MiB, in KiB: what the process of an upload may need at most.
 const MEMORY: u64 = 64 << 10;
 
-/// The most memory that a process has had so far, in KiB; none when it is gone.
-fn peak(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
 /// Runs an upload to its end; answers what became of it, and the most memory of its process, in KiB.
 fn watched(shop: &Shop, keys: &str) -> Result<(Ended, u64)> {
     let id = shop.begin(keys)?;
     let action = shop.action()?;
     let mut most = 0;
-    until("the action to end", 3 * SOON, || match peak(action) {
+    until("the action to end", 3 * SOON, || match peak_kib(action) {
         Some(peak) => {
             most = peak;
             Ok(None)
