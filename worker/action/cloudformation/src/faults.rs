@@ -9,6 +9,8 @@ use aws_sdk_cloudformation::{
 use shared::plan::stack::StackParameter;
 use stack_template::Template;
 
+use crate::nested::Nested;
+
 const IAM: &str = "CAPABILITY_IAM";
 const NAMED_IAM: &str = "CAPABILITY_NAMED_IAM";
 const AUTO_EXPAND: &str = "CAPABILITY_AUTO_EXPAND";
@@ -38,6 +40,17 @@ pub(crate) struct Declared {
 }
 
 impl Asked {
+    /// The same with what its nested stacks ask for.
+    pub(crate) fn with_nested(mut self, nested: &Nested) -> Self {
+        self.capabilities.extend(nested.capabilities.iter().cloned());
+        if self.capabilities.contains(NAMED_IAM) {
+            self.capabilities.remove(IAM);
+        }
+        let why: Vec<_> =
+            [self.why].into_iter().filter(|why| !why.is_empty()).chain(nested.why.iter().cloned()).collect();
+        Self { why: why.join("; "), ..self }
+    }
+
     /// What AWS says counts; allowed values and secrets that only the text names are kept.
     pub(crate) fn completed_by(self, told: Self) -> Self {
         let mut parameters = told.parameters;
@@ -69,9 +82,7 @@ impl From<&Template> for Asked {
             no_echo: parameter.no_echo,
             allowed: parameter.allowed_values,
         });
-        let iam = template.resources().into_iter().filter(|resource| resource.r#type.starts_with("AWS::IAM::"));
-        let iam: Vec<_> = iam.map(|resource| format!("{} ({})", resource.logical_id, resource.r#type)).collect();
-        let why = if iam.is_empty() { String::new() } else { format!("it has {}", iam.join(", ")) };
+        let why = iam_resources(template).map(|resources| format!("it has {resources}")).unwrap_or_default();
         Self {
             parameters: parameters.collect(),
             capabilities: template.required_capabilities().into_iter().map(str::to_owned).collect(),
@@ -79,6 +90,13 @@ impl From<&Template> for Asked {
             macros: template.transforms(),
         }
     }
+}
+
+/// `Deployer (AWS::IAM::Role), Rights (AWS::IAM::Policy)`; none if there are none.
+pub(crate) fn iam_resources(template: &Template) -> Option<String> {
+    let iam = template.resources().into_iter().filter(|resource| resource.r#type.starts_with("AWS::IAM::"));
+    let iam: Vec<_> = iam.map(|resource| format!("{} ({})", resource.logical_id, resource.r#type)).collect();
+    Some(iam.join(", ")).filter(|_| !iam.is_empty())
 }
 
 impl From<GetTemplateSummaryOutput> for Asked {

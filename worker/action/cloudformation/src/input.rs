@@ -20,6 +20,7 @@ use stack_template::Template;
 use crate::{
     errors::{self, failure},
     faults::{self, Asked, Declared},
+    nested::Nested,
     stacks::Stacks,
 };
 
@@ -37,6 +38,7 @@ pub(crate) struct Input<'a> {
     pub(crate) resources: Option<usize>,
     pub(crate) has_nested_stacks: bool,
     pub(crate) has_macros: bool,
+    nested: Nested,
     masked: BTreeSet<String>,
 }
 
@@ -91,10 +93,12 @@ impl<'a> Input<'a> {
             resources: None,
             has_nested_stacks: false,
             has_macros: false,
+            nested: Nested::default(),
             masked,
         };
         if let Given::Text(text) = &input.template {
             let template = parsed(order, text)?;
+            input.nested = Nested::of(&template, &scene.folder, &input.folder(scene));
             input.learn(&template);
         }
         input.mask_declared(speech);
@@ -186,7 +190,7 @@ impl<'a> Input<'a> {
         self.has_nested_stacks = resources.iter().any(|resource| resource.r#type == crate::event::STACK);
         self.has_macros = !template.transforms().is_empty();
         self.resources = (!self.has_macros && !self.has_nested_stacks).then_some(resources.len());
-        self.asked = Some(Asked::from(template));
+        self.asked = Some(Asked::from(template).with_nested(&self.nested));
     }
 
     fn mask_declared(&mut self, speech: &mut Speech) {

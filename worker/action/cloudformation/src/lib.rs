@@ -21,6 +21,7 @@ mod faults;
 mod follow;
 mod input;
 mod json;
+mod nested;
 mod outputs;
 mod own;
 mod package;

@@ -7,7 +7,7 @@ mod archive;
 mod content;
 mod listing;
 mod objects;
-mod place;
+pub(crate) mod place;
 
 use std::{
     collections::BTreeMap,

@@ -7,7 +7,7 @@ use std::{
 
 /// What a path leads to, with all links resolved.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// A file.
     File(PathBuf),
     /// A folder.
@@ -16,7 +16,7 @@ pub(super) enum Place {
 
 impl Place {
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::File(path) | Self::Folder(path) => path,
         }
@@ -24,7 +24,7 @@ impl Place {
 }
 
 /// Finds what is written as a path below `base`, which is itself below `root` or relative to it.
-pub(super) fn find(root: &Path, base: &Path, written: &str) -> Result<Place, String> {
+pub(crate) fn find(root: &Path, base: &Path, written: &str) -> Result<Place, String> {
     let root = resolved(root)?;
     let base = if base.is_absolute() { base.to_owned() } else { root.join(base) };
     let path = normal(&base.join(written));
@@ -44,7 +44,7 @@ pub(super) fn find(root: &Path, base: &Path, written: &str) -> Result<Place, Str
 }
 
 /// The text of a file.
-pub(super) fn text(path: &Path, max_bytes: usize) -> Result<String, String> {
+pub(crate) fn text(path: &Path, max_bytes: usize) -> Result<String, String> {
     let length = fs::metadata(path).map_err(|error| unreadable(&error))?.len();
     if length > max_bytes as u64 {
         return Err(format!("which has {length} bytes; CloudFormation takes templates of at most {max_bytes}"));
