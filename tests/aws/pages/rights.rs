@@ -2,11 +2,16 @@
 //! misses it. The emulator asks nobody for `iam:PassRole`, for permissions of KMS, or for those to make what a template has; and a
 //! call that names a change set by its ARN alone is about no stack for it, where for AWS it is about the change set's.
 
-use std::fs;
+use std::{fs, process::Command};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use tests::{Instance, World, emulator::ACCOUNT, parts::project, world::Ec2Host};
+use tests::{
+    Instance, World,
+    emulator::{ACCOUNT, REGION},
+    parts::{host_path, part, project},
+    world::Ec2Host,
+};
 
 const ROLE: &str = "shop-deployer";
 const STACK: &str = "stack-deployer-with-role.json";
@@ -190,18 +195,22 @@ fn the_policy_for_uploads_is_enough_and_what_it_lacks_is_named() -> Result<()> {
 }
 
 impl Stage {
-    /// A stack makes it, with another right than the step's.
+    /// Makes the bucket, which takes ACLs, as the account's root.
     fn make_bucket(&self) -> Result<()> {
-        let body = format!(
-            "Resources:\n  Site:\n    Type: AWS::S3::Bucket\n    Properties:\n      BucketName: shop-site-{ACCOUNT}\n      \
-             OwnershipControls: {{ Rules: [{{ ObjectOwnership: BucketOwnerPreferred }}] }}\n"
-        );
-        let create = [("StackName", "shop-site"), ("TemplateBody", body.as_str())];
-        self.world.aws().as_root("cloudformation", "CreateStack", &create)?;
-        tests::wait::until("the bucket", std::time::Duration::from_secs(60), || {
-            Ok(self.world.aws().stack_status("shop-site")?.filter(|status| status == "CREATE_COMPLETE"))
-        })
-        .map(drop)
+        let bucket = format!("shop-site-{ACCOUNT}");
+        let place = format!("LocationConstraint={REGION}");
+        let made = Command::new(part("aws")?)
+            .args(["s3api", "create-bucket", "--bucket", &bucket, "--object-ownership", "BucketOwnerPreferred"])
+            .args(["--create-bucket-configuration", &place, "--region", REGION])
+            .env_clear()
+            .env("PATH", host_path())
+            .env("AWS_ENDPOINT_URL", self.world.aws().url())
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .output()
+            .context("the AWS CLI cannot be run")?;
+        ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Ok(())
     }
 }
 
