@@ -273,9 +273,8 @@ fn a_creation_that_fails_leaves_what_the_step_wishes() -> Result<()> {
         ("direct", "do-nothing", "CREATE_FAILED"),
     ] {
         let stack = format!("{mode}-{on_failure}");
-        stage
-            .stacks
-            .on(&stack, Plan::create().with(Resource::new("Assets", "AWS::S3::Bucket").fails("The name is taken.")));
+        let assets = Resource::new("Assets", "AWS::S3::Bucket").fails("The name is taken.");
+        stage.stacks.on(&stack, Plan::create().with(assets).at_once());
         let ended = stage.run(BUCKET, &deploy(&stack, &format!("change_set: {mode}, on_failure: {on_failure}")))?;
         ended.expect("failed", "STACK_FAILED");
         ended.expect_words(&[&format!("Stack \"{stack}\" ended in {end}")]);

@@ -95,13 +95,12 @@ fn what_was_only_cancelled_is_one_line() -> Result<()> {
 #[test]
 fn throttling_and_faults_of_aws_are_borne_and_nothing_is_done_twice() -> Result<()> {
     let stage = Stage::start()?;
-    for (stack, trouble) in
-        [("throttled", Trouble::Throttled), ("failed", Trouble::Failed(503)), ("cut", Trouble::Unreached)]
-    {
-        for action in
-            ["DescribeStackEvents", "CreateChangeSet", "ExecuteChangeSet", "DescribeChangeSet", "DescribeStacks"]
-        {
-            stage.stacks.trouble(action, 2, trouble.clone());
+    let troubles =
+        [("throttled", 2, Trouble::Throttled), ("failed", 1, Trouble::Failed(503)), ("cut", 1, Trouble::Unreached)];
+    for (stack, times, trouble) in troubles {
+        stage.stacks.on(stack, Plan::create().at_once());
+        for action in ["DescribeStackEvents", "CreateChangeSet", "ExecuteChangeSet", "DescribeChangeSet"] {
+            stage.stacks.trouble(action, times, trouble.clone());
         }
         let before = stage.stacks.effects().len();
         let ended = stage.run(BUCKET, &deploy(stack, ""))?;
@@ -185,18 +184,51 @@ fn a_deletion_whose_answer_is_lost_is_made_once() -> Result<()> {
 }
 
 #[test]
+fn what_aws_says_was_asked_for_before_is_found_by_its_token_and_followed() -> Result<()> {
+    let stage = Stage::start()?;
+    let token = ("TokenAlreadyExistsException", "The ClientRequestToken [it] has already been used");
+    let busy = ("ValidationError", "Stack:arn is in UPDATE_IN_PROGRESS state and can not be updated.");
+    let executed =
+        ("InvalidChangeSetStatus", "ChangeSet [it] cannot be executed in its current status of [EXECUTE_IN_PROGRESS]");
+    let exists = ("AlreadyExistsException", "[it] already exists");
+    for (stack, action, (code, message)) in [
+        ("new-set", "CreateChangeSet", exists),
+        ("old-run", "ExecuteChangeSet", executed),
+        ("new-direct", "CreateStack", exists),
+        ("new-token", "CreateStack", token),
+        ("old-token", "UpdateStack", token),
+        ("old-busy", "UpdateStack", busy),
+        ("old-gone", "DeleteStack", token),
+    ] {
+        if stack.starts_with("old") {
+            stage.stacks.put(Given::new(stack).template(OLD))?;
+        }
+        stage.stacks.trouble(action, 1, Trouble::Lost);
+        stage.stacks.trouble(action, 1, Trouble::Refused(Refusal::new(400, code, message)));
+        let keys = match action {
+            "DeleteStack" => format!("delete: {{ stack: {stack} }}"),
+            "CreateStack" | "UpdateStack" => deploy(stack, "change_set: direct"),
+            _ => deploy(stack, ""),
+        };
+        let ended = stage.run(BUCKET, &keys)?;
+        ended.expect_success();
+        let told = told(&ended.log);
+        assert!(told.iter().any(|(path, status)| path == stack && status.ends_with("_COMPLETE")), "{}", ended.log);
+        let effects = stage.stacks.effects();
+        assert_eq!(effects.iter().filter(|effect| effect.stack == stack).count(), 1, "{stack}: {effects:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn what_is_done_though_aws_never_says_so_is_found_by_its_token() -> Result<()> {
     let stage = Stage::start()?;
-    // As often as the client asks; then AWS says that the change set is being applied already.
-    stage.stacks.put(Given::new("run").template(OLD))?;
-    stage.stacks.trouble("ExecuteChangeSet", 1, Trouble::Lost);
-    let status = "ChangeSet [it] cannot be executed in its current status of [EXECUTE_IN_PROGRESS]";
-    stage.stacks.trouble("ExecuteChangeSet", 1, Trouble::Refused(Refusal::new(400, "InvalidChangeSetStatus", status)));
+    // As often as the client asks.
+    stage.stacks.trouble("CreateChangeSet", 5, Trouble::Lost);
     stage.stacks.trouble("CreateStack", 5, Trouble::Lost);
-    stage.run(BUCKET, &deploy("run", ""))?.expect_success();
-    let ended = stage.run(BUCKET, &deploy("made", "change_set: direct"))?;
-    ended.expect_success();
-    assert_eq!((stage.stacks.count("CreateStack"), stage.stacks.count("ExecuteChangeSet")), (5, 2));
+    stage.run(BUCKET, &deploy("set", ""))?.expect_success();
+    stage.run(BUCKET, &deploy("made", "change_set: direct"))?.expect_success();
+    assert_eq!((stage.stacks.count("CreateStack"), stage.stacks.count("CreateChangeSet")), (5, 5));
     assert_eq!(stage.stacks.effects().len(), 2, "one each");
     Ok(())
 }

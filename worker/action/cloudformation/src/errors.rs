@@ -67,12 +67,12 @@ pub(crate) fn may_be_done<E: ProvideErrorMetadata>(error: &Refusal<E>) -> bool {
     }
 }
 
-/// Whether the call says that the same thing was asked for before.
+/// Whether the call may say that the same thing was asked for before, and goes on or is done: its own repetition after a lost answer.
 pub(crate) fn is_repetition<E: ProvideErrorMetadata>(error: &Refusal<E>) -> bool {
     let code = code(error);
-    ["AlreadyExists", "TokenAlreadyExists", "InvalidChangeSetStatus", "ChangeSetNotFound"]
-        .iter()
-        .any(|known| code.starts_with(known))
+    let is_busy = code == "ValidationError" && message(error).contains("_IN_PROGRESS state and can not be updated");
+    let codes = ["AlreadyExists", "TokenAlreadyExists", "InvalidChangeSetStatus", "ChangeSetNotFound"];
+    is_busy || codes.iter().any(|known| code.starts_with(known))
 }
 
 /// Whether a message is AWS's way of saying that everything is as it should be.
