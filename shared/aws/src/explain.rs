@@ -31,7 +31,8 @@ where
                 return clock::skew(call, "this host", Some(answer.raw().headers()));
             }
             let kind = Kind { is_throttling: is_throttling(error), may_pass: may_pass(error) };
-            refusal(call, code, message, kind, error.request_id())
+            let request_id = error.request_id().or_else(|| answer.err().meta().request_id());
+            refusal(call, code, message, kind, request_id)
         }
         SdkError::TimeoutError(_) => Fault::new(
             Reason::AwsUnavailable,

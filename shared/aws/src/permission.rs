@@ -58,7 +58,8 @@ fn first_word(text: &str) -> &str {
 
 fn because(text: &str) -> &str {
     let found = text.split_once("because ").map(|(_, rest)| rest);
-    let found = found.or_else(|| text.find("with an explicit deny").map(|at| &text[at..])).unwrap_or_default();
+    let denied = || text.find("an explicit deny").map(|at| &text[at..]);
+    let found = found.or_else(denied).unwrap_or_default();
     let end = found.find(". ").or_else(|| found.find(" (Service")).unwrap_or(found.len());
     found[..end].trim_end_matches('.')
 }
@@ -94,6 +95,7 @@ mod tests {
         )
         .expect("a permission");
         assert_eq!(missing.resource, "arn:aws:s3:::shop/a.zip");
+        assert_eq!(missing.because, "an explicit deny in a resource-based policy");
         assert!(missing.sentence().ends_with("Take the denial away, or give the step another identity."));
     }
 

@@ -22,10 +22,7 @@ pub(crate) async fn deployed(stacks: &Stacks<'_>, name: &str, may_be_deleted: bo
 
 /// The failure that an end is.
 pub(crate) async fn failed(stacks: &Stacks<'_>, name: &str, may_be_deleted: bool, end: &End) -> Failure {
-    // After a cancellation all may follow from that alone.
-    let is_cancelled = end.cancel == Cancel::Asked;
-    let first = end.record.failures.first_cause().or_else(|| end.record.failures.first().filter(|_| !is_cancelled));
-    let cause = match first {
+    let cause = match cause(stacks, end).await {
         Some(cause) => Some(Cause { reason: errors::readable(stacks.scene, &cause.reason).await, ..cause }),
         None => None,
     };
@@ -40,6 +37,19 @@ pub(crate) async fn failed(stacks: &Stacks<'_>, name: &str, may_be_deleted: bool
     let sentence = sentence(name, &end.status, may_be_deleted, &blocking, cause.as_ref());
     let cancelled = if end.cancel == Cancel::No { "" } else { "The step was cancelled. " };
     Failure::new(reason, format!("{cancelled}{sentence}"))
+}
+
+/// Why it ended so: by its events; by its resources, where those may not be read.
+async fn cause(stacks: &Stacks<'_>, end: &End) -> Option<Cause> {
+    let failures = &end.record.failures;
+    // After a cancellation all may follow from that alone.
+    if let Some(first) = failures.first_cause().or_else(|| failures.first().filter(|_| end.cancel != Cancel::Asked)) {
+        return Some(first);
+    }
+    if end.record.status().is_some() {
+        return None;
+    }
+    stacks.failed_resources(&end.record.tails[0].stack_id).await.into_iter().next()
 }
 
 fn is_about_stack_policy(reason: &str) -> bool {

@@ -204,13 +204,10 @@ impl Follower<'_> {
             return Ok(None);
         }
         self.doubts += 1;
-        if self.is_believed(&status, stack.is_none()) {
-            return Ok(Some(status));
+        if self.is_deaf || self.doubts.is_multiple_of(DOUBTS / 2) {
+            self.look_at_execution(&status).await?;
         }
-        if self.doubts.is_multiple_of(DOUBTS / 2) {
-            self.refuse_failed_execution().await?;
-        }
-        Ok(None)
+        Ok(self.is_believed(&status, stack.is_none()).then_some(status))
     }
 
     /// What DescribeStacks says may be from before the operation: its events must say the same. AWS may tell them late, though.
@@ -218,28 +215,36 @@ impl Follower<'_> {
         if *status == StackStatus::ReviewInProgress {
             return false;
         }
+        let is_new = self.operation.floor == Floor::All && self.operation.change_set.is_none();
         match self.record.status() {
             Some(told) if told == status.as_str() => true,
             Some(told) if is_absent => told.starts_with("DELETE_") || self.doubts >= DOUBTS,
             Some(_) => self.doubts >= DOUBTS,
-            None if self.is_deaf => self.has_begun || self.doubts >= DOUBTS,
+            None if self.is_deaf => self.has_begun || is_new || self.doubts >= DOUBTS,
             None => is_absent && self.doubts >= DOUBTS / 4,
         }
     }
 
-    /// A change set may fail before anything happens to the stack.
-    async fn refuse_failed_execution(&self) -> Result<(), Failure> {
+    /// A change set tells whether it was applied, where events do not; and it may fail before anything happens to the stack.
+    async fn look_at_execution(&mut self, status: &StackStatus) -> Result<(), Failure> {
         let Some(change_set) = &self.operation.change_set else { return Ok(()) };
         let answer = self.stacks.client.describe_change_set().change_set_name(change_set).send().await;
         let Ok(answer) = answer else { return Ok(()) };
-        if answer.execution_status != Some(ExecutionStatus::ExecuteFailed) {
-            return Ok(());
+        let tells_failure = status.as_str().contains("ROLLBACK") || status.as_str().ends_with("_FAILED");
+        match &answer.execution_status {
+            Some(ExecutionStatus::ExecuteComplete) => self.has_begun = true,
+            Some(ExecutionStatus::ExecuteFailed) if self.is_deaf && tells_failure => self.has_begun = true,
+            Some(ExecutionStatus::ExecuteFailed) if self.record.status().is_none() => {
+                let why = answer.status_reason().unwrap_or("AWS gives no reason").trim_end_matches('.');
+                let name = self.name;
+                return Err(Failure::new(
+                    Reason::ChangeSetFailed,
+                    format!("AWS could not apply the change set to stack \"{name}\", and nothing was changed: {why}."),
+                ));
+            }
+            _ => {}
         }
-        let why = answer.status_reason().unwrap_or("AWS gives no reason").trim_end_matches('.');
-        Err(Failure::new(
-            Reason::ChangeSetFailed,
-            format!("AWS could not apply the change set to stack \"{}\", and nothing was changed: {why}.", self.name),
-        ))
+        Ok(())
     }
 
     async fn heed_cancellation(&mut self, stack: Option<&Stack>, speech: &mut Speech) {

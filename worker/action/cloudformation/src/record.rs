@@ -20,6 +20,8 @@ pub(crate) enum Floor {
     After(String),
     /// At that time.
     Since(DateTime),
+    /// Nobody can tell, since events may not be read.
+    Unknown,
 }
 
 /// A stack whose events are told.

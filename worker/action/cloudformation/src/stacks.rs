@@ -75,7 +75,7 @@ impl<'a> Stacks<'a> {
     pub(crate) async fn floor(&self, stack_id: &str) -> Result<Floor, Failure> {
         match self.events(stack_id, None).await {
             Ok((events, _)) => Ok(events.into_iter().next().map_or(Floor::All, |newest| Floor::After(newest.id))),
-            Err(error) if is_denied(&error) => Ok(Floor::All),
+            Err(error) if is_denied(&error) => Ok(Floor::Unknown),
             Err(error) => Err(failure(self.scene, "DescribeStackEvents", &error).await),
         }
     }
