@@ -54,7 +54,7 @@ pub(crate) fn files(folder: &Path, selection: &Selection) -> Result<Vec<Found>, 
     let root = folder.canonicalize().map_err(|error| {
         Failure::new(Reason::UploadFailed, format!("The step's folder {} cannot be read: {error}.", folder.display()))
     })?;
-    let mut walk = Walk { root: &root, selection, found: Vec::new(), faults: Vec::new() };
+    let mut walk = Walk { root: &root, selection, found: Vec::new(), faults: Vec::new(), trail: Vec::new() };
     walk.folder(&root, "");
     let Walk { mut found, faults, .. } = walk;
     if !faults.is_empty() {
@@ -72,6 +72,8 @@ struct Walk<'a> {
     selection: &'a Selection,
     found: Vec<Found>,
     faults: Vec<String>,
+    /// Folders without links that lead to where the walk is.
+    trail: Vec<PathBuf>,
 }
 
 impl Walk<'_> {
@@ -81,22 +83,24 @@ impl Walk<'_> {
             Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>(),
             Err(error) => Err(error),
         };
+        self.trail.push(place.to_owned());
         match names {
             Ok(names) => {
                 for name in names {
                     let text = name.to_string_lossy();
                     let path = if path.is_empty() { text.to_string() } else { format!("{path}/{text}") };
                     match name.to_str() {
-                        Some(name) => self.entry(place, &place.join(name), &path),
+                        Some(name) => self.entry(&place.join(name), &path),
                         None => self.fault_of(&path, "has a name that is not UTF-8, which no key can be: rename it"),
                     }
                 }
             }
             Err(error) => self.faults.push(format!("The folder {path} cannot be read: {error}.")),
         }
+        self.trail.pop();
     }
 
-    fn entry(&mut self, parent: &Path, place: &Path, path: &str) {
+    fn entry(&mut self, place: &Path, path: &str) {
         if !self.selection.takes(path) && !self.selection.reaches(path) {
             return;
         }
@@ -110,7 +114,7 @@ impl Walk<'_> {
             return self.outside(path, looked.is_dir());
         }
         if looked.is_dir() {
-            self.subfolder(parent, &real, path);
+            self.subfolder(&real, path);
         } else if looked.is_file() {
             self.file(path, looked.len());
         } else {
@@ -121,11 +125,11 @@ impl Walk<'_> {
         }
     }
 
-    fn subfolder(&mut self, parent: &Path, real: &Path, path: &str) {
+    fn subfolder(&mut self, real: &Path, path: &str) {
         if !self.selection.reaches(path) {
             return;
         }
-        if parent.starts_with(real) {
+        if self.trail.iter().any(|folder| folder == real) {
             self.faults.push(format!(
                 "{path} is a link to a folder that it is in: it would be followed for ever. Exclude it."
             ));

@@ -95,3 +95,12 @@ fn what_has_no_content_is_refused() {
     assert!(refused.starts_with("dist/socket is neither a file nor a folder"), "{refused}");
     assert_eq!(project.found(&["dist/*.html"], &[]).expect("files"), ["dist/a.html"]);
 }
+
+#[test]
+fn folders_that_link_to_one_another_are_told_and_not_followed_for_ever() {
+    let project = Project::with(&["dist/a/x", "dist/b/y"]);
+    symlink("../b", project.path("dist/a/to-b")).expect("a link");
+    symlink("../a", project.path("dist/b/to-a")).expect("a link");
+    let circle = project.found(&["dist/**"], &[]).expect_err("a circle");
+    assert!(circle.contains("dist/a/to-b/to-a is a link to a folder that it is in"), "{circle}");
+}
