@@ -101,6 +101,11 @@ impl Process {
         let prefix = upload.key_prefix.trim();
         if upload.delete_extraneous.is_some() && prefix.is_empty() {
             say("`delete_extraneous` without a `key_prefix` would empty the bucket: name a prefix.".into());
+        } else if upload.delete_extraneous.is_some() && !upload.key_prefix.ends_with(['/', '}']) {
+            say(format!(
+                "`delete_extraneous` needs a `key_prefix` that ends with /: below \"{prefix}\" are also objects like {prefix}2/… that have \
+                 nothing to do with it."
+            ));
         }
     }
 }
@@ -162,6 +167,11 @@ mod tests {
         assert!(
             faults(|upload| upload.delete_extraneous = Some(DeleteExtraneous { at_most: 10 })).contains("key_prefix")
         );
+        let all_alike = |upload: &mut UploadToS3| {
+            upload.delete_extraneous = Some(DeleteExtraneous { at_most: 10 });
+            upload.key_prefix = "web".into();
+        };
+        assert!(faults(all_alike).contains("a `key_prefix` that ends with /"));
         let many = |upload: &mut UploadToS3| {
             upload.settings.tags = (0..11).map(|n| (n.to_string(), String::new())).collect();
         };

@@ -84,6 +84,14 @@ fn guard(order: &UploadToS3) -> Result<(), Failure> {
         let sentence = "`delete_extraneous` needs a `key_prefix`, and it is empty: everything else in the bucket would be deleted.";
         return Err(Failure::new(Reason::UploadInvalid, sentence));
     }
+    if order.delete_extraneous.is_some() && !order.key_prefix.ends_with('/') {
+        let sentence = format!(
+            "`delete_extraneous` needs a `key_prefix` that ends with /: below \"{0}\" are also objects like {0}2/… that have nothing to do \
+             with this step.",
+            order.key_prefix
+        );
+        return Err(Failure::new(Reason::UploadInvalid, sentence));
+    }
     Ok(())
 }
 
@@ -220,8 +228,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_ever_deleted_without_a_prefix_whatever_the_variables_came_to() {
-        for prefix in ["", " ", "/"] {
+    fn nothing_is_ever_deleted_without_a_prefix_that_is_a_folder_whatever_the_variables_came_to() {
+        for prefix in ["", " ", "/", "web", "web/v"] {
             let refused = guard(&order(prefix)).expect_err("refused");
             assert_eq!(refused.reason, Reason::UploadInvalid);
         }
