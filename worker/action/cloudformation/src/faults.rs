@@ -37,6 +37,22 @@ pub(crate) struct Declared {
     pub(crate) no_echo: bool,
     /// Empty for any.
     pub(crate) allowed: Vec<String>,
+    /// Whether its value is several, joined by commas, each of which must be allowed.
+    pub(crate) is_list: bool,
+}
+
+impl Declared {
+    fn allows(&self, value: &str) -> bool {
+        let is_allowed = |value: &str| self.allowed.iter().any(|allowed| allowed == value);
+        self.allowed.is_empty()
+            || is_allowed(value)
+            || self.is_list && value.split(',').all(|one| is_allowed(one.trim()))
+    }
+}
+
+/// Types of parameters that are lists (AWS CloudFormation User Guide, "CloudFormation template Parameters syntax").
+fn is_list(r#type: &str) -> bool {
+    r#type == "CommaDelimitedList" || r#type.starts_with("List<")
 }
 
 impl Asked {
@@ -58,6 +74,7 @@ impl Asked {
             let Some(local) = self.parameters.iter().find(|local| local.name == declared.name) else { continue };
             declared.no_echo |= local.no_echo;
             declared.has_default |= local.has_default;
+            declared.is_list |= local.is_list;
             if declared.allowed.is_empty() {
                 declared.allowed.clone_from(&local.allowed);
             }
@@ -81,6 +98,7 @@ impl From<&Template> for Asked {
             has_default: parameter.has_default,
             no_echo: parameter.no_echo,
             allowed: parameter.allowed_values,
+            is_list: is_list(&parameter.r#type),
         });
         let why = iam_resources(template).map(|resources| format!("it has {resources}")).unwrap_or_default();
         Self {
@@ -119,6 +137,7 @@ impl From<ParameterDeclaration> for Declared {
             has_default: parameter.default_value.is_some(),
             no_echo: parameter.no_echo.unwrap_or_default(),
             allowed: allowed.unwrap_or_default(),
+            is_list: parameter.parameter_type.as_deref().is_some_and(is_list),
         }
     }
 }
@@ -144,7 +163,7 @@ pub(crate) fn parameters(
                     "parameter \"{name}\" has `use_previous`, and the stack has no such parameter yet: give it a value."
                 )
             }));
-        } else if !declared.allowed.is_empty() && !declared.allowed.contains(&parameter.value) {
+        } else if !declared.allows(&parameter.value) {
             faults.push(value_fault(declared, parameter));
         }
     }

@@ -100,3 +100,16 @@ fn what_aws_tells_completes_what_the_text_says() {
     let silent = local.clone().completed_by(Asked::default());
     assert_eq!(silent, local);
 }
+
+#[test]
+fn each_value_of_a_list_must_be_allowed_and_not_the_list_itself() {
+    let zones = Declared { allowed: vec!["a".into(), "b".into()], is_list: true, ..declared("Zones", true) };
+    let asked = Asked { parameters: vec![zones], ..Asked::default() };
+    let faults = |value: &str| {
+        let given = StackParameter { value: value.into(), ..StackParameter::default() };
+        parameters(&asked, &[("Zones".to_owned(), given)].into(), None)
+    };
+    assert_eq!(faults("a, b"), [""; 0]);
+    assert_eq!(faults("a"), [""; 0]);
+    assert_eq!(faults("a,c").len(), 1);
+}
