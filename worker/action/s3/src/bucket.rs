@@ -164,10 +164,18 @@ impl Bucket {
     /// # Errors
     /// As [`Bucket::put`].
     pub async fn has(&self, key: &str) -> Result<bool, Failure> {
+        self.version(key).await.map(|version| version.is_some())
+    }
+
+    /// The version of an object that is there, empty in a bucket without versions; none when there is no object.
+    ///
+    /// # Errors
+    /// As [`Bucket::put`].
+    pub async fn version(&self, key: &str) -> Result<Option<String>, Failure> {
         let asked = self.client.head_object().bucket(&self.name).key(key).set_expected_bucket_owner(self.owner());
         match asked.checksum_mode(ChecksumMode::Enabled).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(false),
+            Ok(head) => Ok(Some(object::versioned(head.version_id).unwrap_or_default())),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(None),
             Err(error) => Err(self.call("HeadObject", "s3:GetObject, s3:ListBucket", key).failure(&error)),
         }
     }
