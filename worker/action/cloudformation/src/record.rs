@@ -1,6 +1,6 @@
 //! Which events of an operation were told, its nested stacks included: each once, in order, whatever pages they come in. Pure.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use aws_smithy_types::DateTime;
 
@@ -86,6 +86,8 @@ pub(crate) struct Record {
     begin: Option<DateTime>,
     status: Option<String>,
     is_overtaken: bool,
+    /// Tokens of what was begun with the stack, the operation itself among them where events carry tokens, as AWS's do.
+    tokens: BTreeSet<String>,
     resources: BTreeMap<(String, String), Step>,
 }
 
@@ -110,6 +112,7 @@ impl Record {
             begin: None,
             status: None,
             is_overtaken: false,
+            tokens: BTreeSet::new(),
             resources: BTreeMap::new(),
         }
     }
@@ -161,6 +164,11 @@ impl Record {
         self.is_overtaken
     }
 
+    /// Whether something was begun with the stack under that token.
+    pub(crate) fn has_seen(&self, token: &str) -> bool {
+        self.tokens.contains(token)
+    }
+
     /// How many resources have come to an end; nested stacks' own entries are not counted, what is in them is.
     pub(crate) fn done(&self) -> usize {
         self.resources.values().filter(|step| !step.status.ends_with("_IN_PROGRESS")).count()
@@ -181,8 +189,13 @@ impl Record {
 
     fn overtakes(&self, event: &Event) -> bool {
         let has_ended = self.status().is_some_and(|status| !status.ends_with("_IN_PROGRESS"));
-        let is_foreign = !self.token.is_empty() && !event.token.is_empty() && !event.token.starts_with(&self.token);
+        // Many give no token, AWS's command line among them.
+        let is_foreign = if event.token.is_empty() { !self.tokens.is_empty() } else { !self.is_token_of(event) };
         has_ended && is_foreign && event.is_begin_of_operation()
+    }
+
+    fn is_token_of(&self, event: &Event) -> bool {
+        self.token.is_empty() || event.token.starts_with(&self.token)
     }
 
     fn note(&mut self, tail: usize, event: &Event, around: &[String]) {
@@ -191,6 +204,7 @@ impl Record {
         if event.is_about_the_stack() {
             if tail == 0 {
                 self.status = Some(event.status.clone());
+                self.tokens.extend(Some(event.token.clone()).filter(|token| !token.is_empty()));
             }
         } else if event.kind != STACK {
             let key = (event.stack_id.clone(), event.logical_id.clone());

@@ -151,6 +151,23 @@ fn what_others_begin_after_the_end_is_not_told() {
 }
 
 #[test]
+fn what_somebody_begins_without_a_token_after_the_end_is_not_told_either() {
+    let begun = |token: &str| {
+        let by = |token: &str, event: Event| Event { token: token.into(), ..event };
+        let all = vec![
+            by(token, own(ROOT, 1, "UPDATE_IN_PROGRESS", "")),
+            by(token, own(ROOT, 2, "UPDATE_COMPLETE", "")),
+            own(ROOT, 3, "UPDATE_IN_PROGRESS", ""),
+        ];
+        let mut record = Record::new(ROOT, "longshore-1", Floor::All);
+        look(&mut record, &all, 100);
+        (record.is_overtaken(), record.status().map(str::to_owned))
+    };
+    assert_eq!(begun("longshore-1"), (true, Some("UPDATE_COMPLETE".into())));
+    assert!(!begun("").0, "where no event has a token nobody can tell");
+}
+
+#[test]
 fn what_goes_on_is_known_with_its_begin() {
     let all = [
         event(ROOT, 1, "Assets", "CREATE_IN_PROGRESS", ""),
