@@ -7,7 +7,7 @@ use crate::{
     change_set::{self, ChangeSet},
     digest, ending, execution,
     follow::{Operation, follow},
-    outputs, resume, review,
+    name, outputs, resume, review,
     stacks::{self, Stacks},
 };
 
@@ -17,6 +17,7 @@ use crate::{
 /// `CHANGE_SET_CHANGED` when it is not what was approved or cannot be applied any more; `STACK_GONE` when it is not there any more;
 /// `STACK_FAILED` and others as a deployment's.
 pub async fn apply_change_set(order: &ApplyChangeSet, scene: &Scene, speech: &mut Speech) -> Result<(), Failure> {
+    name::check(&order.stack)?;
     let stacks = Stacks::new(scene);
     let stack = stacks.find(&order.stack).await?;
     if order.change_set.trim().is_empty() {
@@ -28,7 +29,7 @@ pub async fn apply_change_set(order: &ApplyChangeSet, scene: &Scene, speech: &mu
     }
     let begun = match &stack {
         Some(stack) => resume::operation(&stacks, stack, &scene.operation, speech).await?,
-        None => None,
+        None => resume::of_deleted(&stacks, &order.stack, &scene.operation).await?,
     };
     let operation = match begun {
         Some(operation) => {

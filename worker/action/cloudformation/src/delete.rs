@@ -1,10 +1,12 @@
 //! The step that deletes a stack.
 
 use action::{Failure, Scene, Speech};
+use aws_sdk_cloudformation::types::StackStatus;
 use shared::plan::stack::DeleteStack;
 
 use crate::{
     follow::follow,
+    name,
     removal::{self, Removal},
     resume,
     stacks::Stacks,
@@ -17,6 +19,7 @@ use crate::{
 /// # Errors
 /// `STACK_PROTECTED`, `STACK_FAILED` with all that keeps it and why, `PERMISSION_MISSING`, `STACK_CANCELLED`.
 pub async fn delete(order: &DeleteStack, scene: &Scene, speech: &mut Speech) -> Result<(), Failure> {
+    name::check(&order.stack)?;
     let stacks = Stacks::new(scene);
     let removal = Removal {
         name: &order.stack,
@@ -26,7 +29,9 @@ pub async fn delete(order: &DeleteStack, scene: &Scene, speech: &mut Speech) -> 
     };
     let mut has_found = false;
     loop {
-        let Some(stack) = stacks.find(&order.stack).await? else {
+        // One that is named by its id is still known after its deletion.
+        let found = stacks.find(&order.stack).await?;
+        let Some(stack) = found.filter(|stack| stack.stack_status() != Some(&StackStatus::DeleteComplete)) else {
             speech.line(&gone(order, scene, has_found));
             return Ok(());
         };
@@ -37,10 +42,15 @@ pub async fn delete(order: &DeleteStack, scene: &Scene, speech: &mut Speech) -> 
                 order.stack
             ));
             let end = follow(&stacks, &order.stack, operation, speech).await?;
-            removal::conclude(&stacks, &removal, &end).await?;
+            removal::go_on(&stacks, &removal, end, speech).await?;
         } else if stack.stack_status().is_some_and(is_in_progress) {
             wait::until_idle(&stacks, &order.stack, &stack, speech).await?;
             continue;
+        } else if resume::of_deleted(&stacks, &order.stack, &removal.token).await?.is_some() {
+            speech.line(&format!(
+                "An earlier attempt of this step deleted stack \"{}\". The one that has its name now was made afterwards, and is left alone.",
+                order.stack
+            ));
         } else {
             removal::remove(&stacks, &stack, &removal, speech).await?;
         }

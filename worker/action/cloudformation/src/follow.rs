@@ -207,21 +207,22 @@ impl Follower<'_> {
         if self.is_deaf || self.doubts.is_multiple_of(DOUBTS / 2) {
             self.look_at_execution(&status).await?;
         }
-        Ok(self.is_believed(&status, stack.is_none()).then_some(status))
+        let is_gone = stack.is_none() || status == StackStatus::DeleteComplete;
+        Ok(self.is_believed(&status, is_gone).then_some(status))
     }
 
     /// What DescribeStacks says may be from before the operation: its events must say the same. AWS may tell them late, though.
-    fn is_believed(&self, status: &StackStatus, is_absent: bool) -> bool {
+    fn is_believed(&self, status: &StackStatus, is_gone: bool) -> bool {
         if *status == StackStatus::ReviewInProgress {
             return false;
         }
         let is_new = self.operation.floor == Floor::All && self.operation.change_set.is_none();
         match self.record.status() {
             Some(told) if told == status.as_str() => true,
-            Some(told) if is_absent => told.starts_with("DELETE_") || self.doubts >= DOUBTS,
+            Some(told) if is_gone => told.starts_with("DELETE_") || self.doubts >= DOUBTS,
             Some(_) => self.doubts >= DOUBTS,
             None if self.is_deaf => self.has_begun || is_new || self.doubts >= DOUBTS,
-            None => is_absent && self.doubts >= DOUBTS / 4,
+            None => is_gone && self.doubts >= DOUBTS / 4,
         }
     }
 

@@ -21,6 +21,7 @@ mod faults;
 mod follow;
 mod input;
 mod json;
+mod name;
 mod nested;
 mod outputs;
 mod own;

@@ -51,20 +51,59 @@ pub(crate) async fn remove(
     let retain =
         if has_failed_before { retained(&stacks.failed_resources(stack_id).await, removal.retain) } else { vec![] };
     let end = ask(stacks, stack_id, removal, &removal.token, retain.clone(), speech).await?;
-    let keeping = keeping(stacks, &end).await;
-    let retry = retained(&keeping, removal.retain);
-    // AWS lets a resource be kept only after its deletion has failed (AWS CloudFormation API, DeleteStack, RetainResources).
-    if end.status == StackStatus::DeleteFailed && end.cancel == Cancel::No && !retry.is_empty() && retry != retain {
-        speech.line(&format!("Stack \"{}\" is deleted again, without {}.", removal.name, retry.join(", ")));
-        let token = format!("{}-retain", removal.token);
-        let end = ask(stacks, stack_id, removal, &token, retry, speech).await?;
+    let retry = to_keep(stacks, removal, &end).await;
+    if retry.is_empty() || retry == retain {
         return conclude(stacks, removal, &end).await;
     }
+    ask_again(stacks, stack_id, removal, retry, speech).await
+}
+
+/// What comes after the end of a deletion that an earlier attempt of the step began.
+///
+/// # Errors
+/// As [`remove`].
+pub(crate) async fn go_on(
+    stacks: &Stacks<'_>,
+    removal: &Removal<'_>,
+    end: End,
+    speech: &mut Speech,
+) -> Result<(), Failure> {
+    let retry = to_keep(stacks, removal, &end).await;
+    if retry.is_empty() || end.record.has_seen(&again(removal)) {
+        return conclude(stacks, removal, &end).await;
+    }
+    let stack_id = end.record.tails[0].stack_id.clone();
+    ask_again(stacks, &stack_id, removal, retry, speech).await
+}
+
+/// Resources without which a deletion that failed may be tried again. AWS lets a resource be kept only after its deletion has failed
+/// (AWS CloudFormation API, DeleteStack, RetainResources).
+async fn to_keep(stacks: &Stacks<'_>, removal: &Removal<'_>, end: &End) -> Vec<String> {
+    match end.status == StackStatus::DeleteFailed && end.cancel == Cancel::No {
+        true => retained(&keeping(stacks, end).await, removal.retain),
+        false => vec![],
+    }
+}
+
+async fn ask_again(
+    stacks: &Stacks<'_>,
+    stack_id: &str,
+    removal: &Removal<'_>,
+    retry: Vec<String>,
+    speech: &mut Speech,
+) -> Result<(), Failure> {
+    speech.line(&format!("Stack \"{}\" is deleted again, without {}.", removal.name, retry.join(", ")));
+    let end = ask(stacks, stack_id, removal, &again(removal), retry, speech).await?;
     conclude(stacks, removal, &end).await
 }
 
+/// The token of the second try.
+fn again(removal: &Removal<'_>) -> String {
+    format!("{}-retain", removal.token)
+}
+
 /// What the end of a deletion means.
-pub(crate) async fn conclude(stacks: &Stacks<'_>, removal: &Removal<'_>, end: &End) -> Result<(), Failure> {
+async fn conclude(stacks: &Stacks<'_>, removal: &Removal<'_>, end: &End) -> Result<(), Failure> {
     if end.status == StackStatus::DeleteComplete {
         return Ok(());
     }
