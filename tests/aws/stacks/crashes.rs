@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use rustix::process::{Pid, Signal, kill_process};
 use tests::{
     stacks::{Given, Kind, Plan, Resource, Trouble},
     until,
 };
+use uuid::Uuid;
 
 use super::*;
 
@@ -102,6 +104,80 @@ fn an_operation_that_failed_while_nobody_looked_is_told_as_failed_and_not_begun_
     Ok(())
 }
 
+#[test]
+fn a_stack_that_came_up_while_nobody_looked_gets_its_policy_all_the_same() -> Result<()> {
+    let mut stage = Stage::start()?;
+    stage.stacks.on("shop", Plan::create().holds());
+    let keys = "deploy:\n  stack: shop\n  template: template.yaml\n  stack_policy: '{\"Statement\":[]}'";
+    let id = stage.begin(BUCKET, keys)?;
+    stage.reach(&Point::Following)?;
+    kill(&mut stage, Victim::Host);
+    stage.host.host.start()?;
+    stage.says(&id, "it is followed, and no other is begun")?;
+    stage.stacks.release("shop");
+    stage.ended(&id)?.expect_success();
+    assert_eq!(stage.stacks.count("SetStackPolicy"), 1, "{:?}", stage.changed_by());
+    Ok(())
+}
+
+#[test]
+fn what_may_stay_is_kept_though_nobody_looked_when_the_deletion_failed() -> Result<()> {
+    let mut stage = Stage::start()?;
+    let full = Resource::new("Assets", "AWS::S3::Bucket").sticks("The bucket is not empty");
+    stage.stacks.put(Given::new("shop").template(BUCKET).with(full))?;
+    stage.stacks.on("shop", Plan::delete().holds());
+    let id = stage.begin(BUCKET, "delete: { stack: shop, retain: [Assets] }")?;
+    stage.reach(&Point::Following)?;
+    kill(&mut stage, Victim::Host);
+    stage.stacks.release("shop");
+    stage.host.host.start()?;
+    let ended = stage.ended(&id)?;
+    ended.expect_success();
+    ended.expect_words(&["is deleted again, without Assets."]);
+    assert_eq!(stage.changed_by(), ["DeleteStack", "DeleteStack"]);
+    Ok(())
+}
+
+#[test]
+fn a_stack_that_others_made_after_ours_was_deleted_is_left_alone() -> Result<()> {
+    let mut stage = Stage::start()?;
+    stage.stacks.put(Given::new("shop").template(BUCKET))?;
+    stage.stacks.on("shop", Plan::delete().holds());
+    let id = stage.begin(BUCKET, "delete: { stack: shop }")?;
+    stage.reach(&Point::Following)?;
+    kill(&mut stage, Victim::Host);
+    stage.stacks.release("shop");
+    stage.stacks.by_hand();
+    stage.stacks.advance("shop", 20);
+    assert_eq!(stage.stacks.status("shop"), None);
+    stage.stacks.put(Given::new("shop").template(BUCKET))?;
+    stage.host.host.start()?;
+    let ended = stage.ended(&id)?;
+    ended.expect_success();
+    ended.expect_words(&["was made afterwards, and is left alone"]);
+    assert_eq!(stage.stacks.status("shop").as_deref(), Some("CREATE_COMPLETE"));
+    Ok(())
+}
+
+#[test]
+fn what_another_attempt_began_while_others_were_waited_for_is_followed_and_not_begun_again() -> Result<()> {
+    let stage = Stage::start()?;
+    stage.stacks.put(Given::new("shop").template("Resources:\n  Old:\n    Type: AWS::SQS::Queue\n"))?;
+    stage.stacks.begin("shop", Plan::update().holds(), Some("Console-1"))?;
+    let id = begin(&stage, DIRECT)?;
+    stage.says(&id, "with the token Console-1. It is waited for.")?;
+    stage.stacks.by_hand();
+    stage.stacks.release("shop");
+    stage.stacks.advance("shop", 20);
+    stage.stacks.begin("shop", Plan::update(), Some(&operation(&id)?))?;
+    stage.stacks.advance("shop", 20);
+    let ended = stage.ended(&id)?;
+    ended.expect_success();
+    ended.expect_words(&["it is followed, and no other is begun"]);
+    assert_eq!(stage.changed_by(), [""; 0]);
+    Ok(())
+}
+
 fn everybody_is_killed(kind: Kind, change_set: &str, point: &Point) -> Result<()> {
     for victim in [Victim::Agent, Victim::Coordinator, Victim::Host] {
         somebody_is_killed(kind, change_set, point, victim).with_context(|| format!("{victim:?}"))?;
@@ -162,6 +238,16 @@ fn begin(stage: &Stage, change_set: &str) -> Result<String> {
     fs::write(folder.join("template.yaml"), BUCKET)?;
     stage.world.cli().ok(&["project", "apply", "-f", &folder.to_string_lossy()])?;
     stage.world.start_deployment("shop")
+}
+
+/// What the first attempt of a deployment's first step calls its operation.
+fn operation(deployment: &str) -> Result<String> {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(b"longshore/step/v1");
+    hash.update(Uuid::parse_str(deployment)?.as_bytes());
+    hash.update(&0_u64.to_be_bytes());
+    let key: String = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("longshore-{}-00", &key[..40]))
 }
 
 fn kill(stage: &mut Stage, victim: Victim) {

@@ -14,8 +14,9 @@ use crate::{
     direct, ending, execution,
     follow::{Operation, follow},
     input::Input,
-    outputs, own, policy,
+    name, outputs, own, policy,
     proposal::{self, Proposal},
+    record::Floor,
     refusal,
     removal::{self, Removal},
     resume, review, rollback,
@@ -36,10 +37,13 @@ const TRIES: u32 = 3;
 /// `CHANGE_SET_FAILED` with nothing changed; `STACK_FAILED`, `STACK_CANCELLED` and `STACK_GONE` with what became of it;
 /// `PERMISSION_MISSING` and others as AWS refuses.
 pub async fn deploy(order: &DeployStack, scene: &Scene, speech: &mut Speech) -> Result<(), Failure> {
+    name::check(&order.stack)?;
     let input = Input::read(order, scene, speech)?;
     let mut deployment = Deployment { order, stacks: Stacks::new(scene), input };
     if let Some(operation) = deployment.begun_before(speech).await? {
-        return deployment.follow(operation, speech).await;
+        let ended = deployment.follow(operation, speech).await;
+        staging::clear_earlier(&deployment.input, scene, speech).await;
+        return ended;
     }
     deployment.input.check(None)?;
     let staged = staging::stage(&mut deployment.input, scene, speech).await?;
@@ -60,6 +64,8 @@ struct Deployment<'a> {
 struct Ready {
     next: Next,
     stack: Option<Stack>,
+    /// Whether others were waited for: meanwhile another attempt of this step may have begun what this one is about to.
+    has_waited: bool,
 }
 
 impl Deployment<'_> {
@@ -93,8 +99,11 @@ impl Deployment<'_> {
         self.act(ready, speech).await
     }
 
-    async fn act(&self, Ready { next, stack }: Ready, speech: &mut Speech) -> Result<(), Failure> {
+    async fn act(&self, Ready { next, stack, has_waited }: Ready, speech: &mut Speech) -> Result<(), Failure> {
         self.stop_if_cancelled()?;
+        if has_waited && let Some(operation) = self.begun_before(speech).await? {
+            return self.follow(operation, speech).await;
+        }
         match self.order.change_set {
             ChangeSetMode::Review => self.review(stack.as_ref(), speech).await,
             ChangeSetMode::Execute if self.needs_direct_creation(next, speech) => self.create(speech).await,
@@ -108,7 +117,7 @@ impl Deployment<'_> {
     /// Brings the stack into a state in which it can be created or updated: waits, deletes what never was healthy, continues a
     /// rollback, each as the step allows.
     async fn ready(&self, speech: &mut Speech) -> Result<Ready, Failure> {
-        let mut has_replaced = false;
+        let (mut has_replaced, mut has_waited) = (false, false);
         loop {
             let stack = self.stacks.find(&self.order.stack).await?;
             let next = self.next(stack.as_ref()).await?;
@@ -119,7 +128,10 @@ impl Deployment<'_> {
             }
             self.stop_if_cancelled()?;
             match (next, &stack) {
-                (Next::Wait, Some(stack)) => wait::until_idle(&self.stacks, &self.order.stack, stack, speech).await?,
+                (Next::Wait, Some(stack)) => {
+                    wait::until_idle(&self.stacks, &self.order.stack, stack, speech).await?;
+                    has_waited = true;
+                }
                 (Next::ContinueRollback, Some(stack)) => self.continue_rollback(stack, speech).await?,
                 (Next::Replace, Some(stack)) if !has_replaced => {
                     self.replace(stack, speech).await?;
@@ -128,7 +140,7 @@ impl Deployment<'_> {
                 (Next::Refuse(why), Some(stack)) => {
                     return Err(refusal::failure(&self.stacks, &self.order.stack, stack, why).await);
                 }
-                _ => return Ok(Ready { next, stack }),
+                _ => return Ok(Ready { next, stack, has_waited }),
             }
         }
     }
@@ -255,13 +267,14 @@ impl Deployment<'_> {
     /// Follows the operation to its end, and finishes what comes after it.
     async fn follow(&self, operation: Operation, speech: &mut Speech) -> Result<(), Failure> {
         let (name, may_be_deleted) = (&self.order.stack, self.order.on_failure == OnFailure::Delete);
-        let is_by_change_set = operation.change_set.is_some();
+        // CreateStack gives a stack its policy; whether it was that call, nobody knows of an operation that was found again.
+        let may_lack_policy = operation.change_set.is_some() || matches!(operation.floor, Floor::From(_));
         let end = follow(&self.stacks, name, operation, speech).await?;
         let judged = ending::deployed(&self.stacks, name, may_be_deleted, &end).await;
         let is_created = end.status == StackStatus::CreateComplete;
         match (&end.stack, judged) {
             (Some(stack), Ok(())) => {
-                if is_created && is_by_change_set {
+                if is_created && may_lack_policy {
                     policy::set(&self.stacks, stacks::id(stack), &self.input, speech).await?;
                 }
                 let (done, region) = (if is_created { "Created" } else { "Updated" }, &self.stacks.scene.region);

@@ -2,7 +2,6 @@
 
 use action::{Failure, Scene, Speech};
 use action_s3::{Bucket, Stored};
-use aws_lc_rs::digest;
 use shared::{
     limits,
     plan::{stack::Staging, upload::ObjectSettings},
@@ -26,11 +25,50 @@ pub(crate) struct Staged {
 impl Staged {
     /// Takes the template away again; a failure to do so is said, and fails nothing.
     pub(crate) async fn clear(self, speech: &mut Speech) {
-        if let Err(failure) = self.bucket.delete(&self.key, self.stored.version_id.as_deref()).await {
-            let place = format!("s3://{}/{}", self.bucket.name(), self.key);
-            speech.warning(&format!("The staged template {place} could not be deleted. {}", failure.sentence));
-        }
+        let deleted = self.bucket.delete(&self.key, self.stored.version_id.as_deref()).await;
+        let cleared = match deleted {
+            Ok(()) => clear(&self.bucket, &self.key).await,
+            refused => refused,
+        };
+        tell_left(&self.bucket, &self.key, cleared, speech);
     }
+}
+
+/// Takes away what an attempt before this one put there and could not take away any more. The template may hold secrets.
+pub(crate) async fn clear_earlier(input: &Input<'_>, scene: &Scene, speech: &mut Speech) {
+    let (Given::Text(text), Some(staging)) = (&input.template, &input.order.staging) else { return };
+    // Local files that were put in their places may have made it larger.
+    let may_be_staged = text.len() > limits::TEMPLATE_BYTES || local_paths(text).is_ok_and(|paths| !paths.is_empty());
+    if !may_be_staged {
+        return;
+    }
+    let Ok(account) = account(scene).await else { return };
+    let (bucket, key) = (Bucket::new(scene, &staging.bucket, &account), key(staging, scene));
+    let cleared = clear(&bucket, &key).await;
+    tell_left(&bucket, &key, cleared, speech);
+}
+
+/// Deletes all versions of an object, each of which is to be seen when the one before is gone.
+async fn clear(bucket: &Bucket, key: &str) -> Result<(), Failure> {
+    // More attempts than a step has.
+    const VERSIONS: usize = 20;
+    for _ in 0..VERSIONS {
+        let Some(version) = bucket.version(key).await? else { return Ok(()) };
+        bucket.delete(key, Some(version.as_str()).filter(|version| !version.is_empty())).await?;
+    }
+    Ok(())
+}
+
+fn tell_left(bucket: &Bucket, key: &str, cleared: Result<(), Failure>, speech: &mut Speech) {
+    if let Err(failure) = cleared {
+        let place = format!("s3://{}/{key}", bucket.name());
+        speech.warning(&format!("The staged template {place} could not be deleted. {}", failure.sentence));
+    }
+}
+
+/// The operation is in the key: nobody else's step uses this object, so that it can be deleted after ours, and found by every attempt.
+fn key(staging: &Staging, scene: &Scene) -> String {
+    format!("{}{}/stack.template", staging.prefix, scene.operation)
 }
 
 /// Uploads the local files that a template names, and the template itself if it is too large for a request.
@@ -72,8 +110,7 @@ async fn put_template(
     if text.len() <= limits::TEMPLATE_BYTES {
         return Ok(None);
     }
-    // The operation is in the key: nobody else's step uses this object, so that it can be deleted after ours.
-    let key = format!("{}{}/{}.template", staging.prefix, scene.operation, hex(text.as_bytes()));
+    let key = key(staging, scene);
     let settings = ObjectSettings { content_type: "text/plain".into(), ..encrypted(staging) };
     let bytes = text.len();
     let stored = bucket.put(&key, text.clone().into_bytes(), &settings).await?;
@@ -131,10 +168,6 @@ fn needed(stack: &str, bytes: usize, paths: &[&str]) -> Failure {
              (`create` makes it, encrypted and closed to the public, if it is not there)."
         ),
     )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    digest::digest(&digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
