@@ -389,7 +389,7 @@ mod tests {
                     let delete_extraneous = Some(DeleteExtraneous { at_most: 7 });
                     let (source, key_prefix) = (vec!["dist/**".into()], "web/".into());
                     Action::UploadToS3(Box::new(UploadToS3 {
-                        bucket: stack,
+                        bucket: "shop-site".into(),
                         source,
                         key_prefix,
                         settings,

@@ -80,8 +80,19 @@ impl Process {
         if step.aws.identity == Identity::None {
             say("it uploads without credentials: set `aws.identity` to account or worker-role.".into());
         }
-        if upload.bucket.trim().is_empty() {
+        let bucket = upload.bucket.trim();
+        if bucket.is_empty() {
             say("`bucket` is empty.".into());
+        } else if !bucket.contains("#{") && !is_bucket_name(bucket) {
+            say(format!(
+                "`bucket` is \"{bucket}\", which is no bucket's name: write the name alone, 3 to 63 lower-case letters, digits, dots and \
+                 dashes, without s3:// and arn:."
+            ));
+        }
+        let owner = upload.bucket_owner.trim();
+        let is_account = owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit());
+        if !owner.is_empty() && !owner.contains("#{") && !is_account {
+            say(format!("`bucket_owner` is \"{owner}\", and an AWS account has 12 digits."));
         }
         if upload.source.is_empty() {
             say("`source` is empty: name a file, or a glob like dist/**.".into());
@@ -94,6 +105,10 @@ impl Process {
             && !self.files.iter().any(|file| globs.match_path(&file.path))
         {
             say("its `source` matches none of the project's files.".into());
+        }
+        let files = self.files_of(step).len();
+        if !upload.key.is_empty() && files > 1 {
+            say(format!("`key` is the name of a single object, and {files} files are uploaded: use `key_prefix`."));
         }
         for settings in upload.rules.iter().map(|rule| &rule.settings).chain([&upload.settings]) {
             settings_faults(settings, say);
@@ -108,6 +123,15 @@ impl Process {
             ));
         }
     }
+}
+
+/// Whether S3 takes it for the name of a bucket (Amazon S3 User Guide, "General purpose bucket naming rules").
+#[must_use]
+pub fn is_bucket_name(name: &str) -> bool {
+    (3..=63).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.')
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.ends_with(|last: char| last.is_ascii_alphanumeric())
 }
 
 fn glob_faults(glob: &str, say: &mut impl FnMut(String)) {
@@ -138,7 +162,8 @@ mod tests {
     use crate::plan::{Action, faults::tests::faults_after};
 
     fn faults(change: impl FnOnce(&mut UploadToS3)) -> String {
-        let mut upload = UploadToS3 { bucket: "b".into(), source: vec!["scripts/**".into()], ..UploadToS3::default() };
+        let mut upload =
+            UploadToS3 { bucket: "shop-site".into(), source: vec!["scripts/**".into()], ..UploadToS3::default() };
         change(&mut upload);
         let faults = faults_after(|step| {
             step.aws.identity = Identity::WorkerRole;
@@ -156,6 +181,11 @@ mod tests {
     #[test]
     fn what_could_not_be_uploaded_as_written_is_told() {
         assert!(faults(|upload| upload.bucket = " ".into()).contains("`bucket` is empty"));
+        for bucket in ["s3://shop-site", "arn:aws:s3:::shop-site", "Shop_Site", "b"] {
+            assert!(faults(|upload| upload.bucket = bucket.into()).contains("write the name alone"), "{bucket}");
+        }
+        assert_eq!(faults(|upload| upload.bucket = "#{Bucket}".into()), "");
+        assert!(faults(|upload| upload.bucket_owner = "4444555566".into()).contains("has 12 digits"));
         assert!(faults(|upload| upload.source.clear()).contains("`source` is empty"));
         assert!(faults(|upload| upload.source = vec!["../x".into()]).contains("leads out"));
         assert!(faults(|upload| upload.source = vec!["a[".into()]).contains("the glob \"a[\" cannot be read"));

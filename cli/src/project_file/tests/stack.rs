@@ -309,7 +309,7 @@ fn a_step_does_exactly_one_thing() {
     let delete = "      delete: { stack: s }\n      apply_change_set: { stack: s, change_set: x, digest: y }\n";
     expect_fault(&cloudformation(delete), "3:11", &["more than one of `deploy`, `apply_change_set` and `delete`"]);
     expect_fault(&cloudformation("      {}\n"), "3:11", &["`cloudformation` does nothing"]);
-    let both = "    script: { shell: bash, body: x }\n    s3_upload: { bucket: b, source: templates/* }\n";
+    let both = "    script: { shell: bash, body: x }\n    s3_upload: { bucket: shop-site, source: templates/* }\n";
     expect_fault(&with_step(both), "3:11", &["more than one of `script`, `cloudformation` and `s3_upload`"]);
 }
 

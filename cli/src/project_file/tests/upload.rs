@@ -9,7 +9,7 @@ use super::*;
 /// A step whose `s3_upload:` begins in line 6, after `bucket`.
 fn uploading(keys: &str) -> String {
     let keys: String = keys.lines().map(|line| format!("      {line}\n")).collect();
-    with_step(&format!("    aws: {{ identity: worker-role }}\n    s3_upload:\n      bucket: b\n{keys}"))
+    with_step(&format!("    aws: {{ identity: worker-role }}\n    s3_upload:\n      bucket: shop-site\n{keys}"))
 }
 
 /// A folder with `dist/index.html`, `dist/app.js`, `dist/app.js.map`, `dist/.well-known/x` and `dist/css/a.css`.
@@ -82,7 +82,7 @@ delete_extraneous: { at_most: 100 }
         settings: Some(settings),
     };
     let expected = a::UploadToS3 {
-        bucket: "b".into(),
+        bucket: "shop-site".into(),
         bucket_owner: "123456789012".into(),
         source: vec!["dist/**".into(), "scripts/*".into()],
         exclude: vec!["**/*.map".into()],

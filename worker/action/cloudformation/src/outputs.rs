@@ -12,6 +12,8 @@ pub(crate) fn tell(stack: &Stack, sensitive: &[String], speech: &mut Speech) {
         let (Some(key), value) = (output.output_key(), output.output_value().unwrap_or_default()) else { continue };
         let is_secret = sensitive.iter().any(|pattern| matches(pattern, key));
         set(&format!("AwsOutputs[{key}]"), value, is_secret, speech);
+        // A short secret is masked nowhere, so it is not shown at all.
+        speech.line(&format!("AwsOutputs[{key}] = {}", if is_secret { "********" } else { value }));
         if let Some(name) = output.export_name().filter(|name| !name.is_empty()) {
             let is_secret = is_secret || sensitive.iter().any(|pattern| matches(pattern, name));
             set(&format!("AwsExports[{name}]"), value, is_secret, speech);
@@ -24,7 +26,6 @@ pub(crate) fn tell(stack: &Stack, sensitive: &[String], speech: &mut Speech) {
 
 /// Sets one output variable.
 pub(crate) fn set(name: &str, value: &str, is_secret: bool, speech: &mut Speech) {
-    speech.verbose(&format!("Saving variable \"{name}\"."));
     match is_secret {
         true => speech.secret_output(name, value),
         false => speech.output(name, value),

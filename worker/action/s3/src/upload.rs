@@ -53,7 +53,7 @@ pub async fn upload(order: &UploadToS3, scene: &Scene, speech: &mut Speech) -> R
     let (presence, extraneous) = survey(&bucket, order, &objects, &place).await?;
     let total = Load { files: objects.len() as u64, bytes: objects.iter().map(|object| object.length).sum() };
     speech.line(&format!(
-        "{} ({}) to {place}, a bucket of AWS account {owner} in {}.",
+        "{} ({}) to {place}, which must belong to AWS account {owner} (region {}).",
         counted(total.files, "file"),
         size(total.bytes),
         scene.region
