@@ -26,7 +26,7 @@ const FAULTY: &[(&str, &str, &[&str])] = &[
     (
         "a template of 10 MB",
         "project: shop\nsteps:\n  - name: One\n    aws: { identity: worker-role }\n    cloudformation: { deploy: { stack: s, template: big.yaml } }\n",
-        &["big.yaml", "51200"],
+        &["big.yaml", "1000000"],
     ),
     (
         "a script that is not UTF-8",
@@ -51,7 +51,7 @@ fn a_faulty_project_is_refused_with_its_place_and_nothing_is_applied() -> Result
         for command in ["validate", "apply"] {
             let answer = world.cli().refused(2, &["project", command, "-f", &folder.to_string_lossy()])?;
             for hint in *hints {
-                let said = answer.stderr.replace(['\u{202f}', '\u{a0}'], "").replace("51,200", "51200");
+                let said = answer.stderr.replace(['\u{202f}', '\u{a0}'], "").replace("51,200", "1000000");
                 assert!(said.contains(hint), "{what}: the sentence has no {hint:?}: {answer}");
             }
         }
