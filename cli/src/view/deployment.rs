@@ -261,8 +261,8 @@ impl AttemptView {
     fn ran_as(&self) -> String {
         match &self.identity {
             Some(identity) => format!("{} ({})", identity.arn, identity.source),
-            // An attempt that became nobody because it could not become somebody has no end of a process.
-            None if self.start_time.is_some() && (self.end_time.is_none() || self.has_run()) => "none".to_owned(),
+            // Of one that runs it is not known yet; one that could not become somebody has no end of a process.
+            None if self.has_run() => "none".to_owned(),
             None => String::new(),
         }
     }

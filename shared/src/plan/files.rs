@@ -10,6 +10,8 @@ use super::{Action, File, Process, Source, Step, stack::StackTemplate};
 #[derive(Clone, Debug)]
 pub struct Globs {
     set: GlobSet,
+    /// A path that is written as it is always matches, even if a part of it would mean something in a glob.
+    as_written: BTreeSet<String>,
 }
 
 impl Globs {
@@ -18,19 +20,20 @@ impl Globs {
     /// # Errors
     /// What is wrong with one of them, as the end of a sentence that begins with the thing.
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a String>) -> Result<Self, String> {
-        let mut builder = GlobSetBuilder::new();
+        let (mut builder, mut as_written) = (GlobSetBuilder::new(), BTreeSet::new());
         for pattern in patterns {
+            as_written.insert(pattern.clone());
             let glob = GlobBuilder::new(pattern).literal_separator(true).build();
             builder.add(glob.map_err(|error| format!("the glob \"{pattern}\" cannot be read: {}", error.kind()))?);
         }
         let set = builder.build().map_err(|error| format!("its globs are too many together: {}", error.kind()))?;
-        Ok(Self { set })
+        Ok(Self { set, as_written })
     }
 
     /// Whether one of them matches a path.
     #[must_use]
     pub fn match_path(&self, path: &str) -> bool {
-        self.set.is_match(path)
+        self.as_written.contains(path) || self.set.is_match(path)
     }
 }
 
@@ -185,6 +188,8 @@ mod tests {
         ] {
             assert_eq!(globs.match_path(path), matches, "{path}");
         }
+        let literal = Globs::new(&["odd[1].txt".into()]).expect("a path");
+        assert!(literal.match_path("odd[1].txt"));
         assert!(Globs::new(&["a[".into()]).expect_err("unclosed").contains("\"a[\""));
     }
 }

@@ -259,7 +259,7 @@ impl<'a> Pump<'a> {
         match self.exec.cancel_request() {
             // One that was told to end goes on ending, unless nobody waits for it any more.
             Some(grace) if self.status.is_none() && (self.stop.is_none() || grace.is_zero()) => {
-                self.stop(Stop::Cancelled, grace)
+                self.stop(self.stop.unwrap_or(Stop::Cancelled), grace)
             }
             _ => Ok(()),
         }

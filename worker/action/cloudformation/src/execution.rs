@@ -63,7 +63,8 @@ async fn executed(stacks: &Stacks<'_>, change_set: &ChangeSet, newest: Floor) ->
         (false, _) => Err(Failure::new(
             Reason::ChangeSetChanged,
             format!(
-                "The change set {} of stack \"{}\" was applied already, and not by this step, which changed nothing.",
+                "The change set {} of stack \"{}\" was applied already, and not by this step, which changed nothing. If that is what was approved, \
+                 there is nothing left to do; for other changes, review again.",
                 change_set.name, change_set.stack_name
             ),
         )),

@@ -17,8 +17,8 @@ use crate::{
     record::Floor,
 };
 
-/// 3 operations of others: if so many came after ours, nobody waits for the end of ours any more.
-const FOREIGN_OPERATIONS: usize = 3;
+/// 20 operations of others: if so many came after ours, nobody waits for the end of ours any more.
+const FOREIGN_OPERATIONS: usize = 20;
 /// 50 pages of 100 events: the largest stacks have 1,000 events in an operation.
 const RECENT_PAGES: usize = 50;
 

@@ -45,21 +45,29 @@ pub(crate) async fn until_idle(
         }
     }
     let status = stack.stack_status().map_or("an unknown state", StackStatus::as_str);
-    let by = by_whom(&events);
+    let by = by_whom(&events, operation);
     speech.wait(&format!("Stack \"{name}\" is in {status}: {by}. It is waited for."));
     until_others_end(stacks, name, stack_id, &by, speech).await
 }
 
 /// `somebody else began that at 12:00:01 UTC with the token Console-CreateStack-1`.
-fn by_whom(events: &[Event]) -> String {
+fn by_whom(events: &[Event], operation: &str) -> String {
     let Some(begin) = events.iter().find(|event| event.is_begin_of_operation()) else {
         return "somebody else is at work on it".into();
     };
     let time = begin.time();
     match begin.token.as_str() {
         "" => format!("somebody else began that at {time} UTC, without a token"),
+        token if token.starts_with(step(operation)) => {
+            format!("an earlier attempt of this step, which ended before that did, began it at {time} UTC")
+        }
         token => format!("somebody else began that at {time} UTC with the token {token}"),
     }
+}
+
+/// What the names of all operations of a step have in common: what follows says which attempts go on with one another.
+fn step(operation: &str) -> &str {
+    operation.rsplit_once('-').map_or(operation, |(step, _)| step)
 }
 
 async fn until_others_end(
@@ -118,9 +126,17 @@ mod tests {
         let mut begin = own(ROOT, 43_201, "UPDATE_IN_PROGRESS", "");
         begin.token = "Console-UpdateStack-1".into();
         let events = [event(ROOT, 43_202, "Assets", "UPDATE_IN_PROGRESS", ""), begin.clone()];
-        assert_eq!(by_whom(&events), "somebody else began that at 12:00:01 UTC with the token Console-UpdateStack-1");
+        assert_eq!(
+            by_whom(&events, "longshore-7-01"),
+            "somebody else began that at 12:00:01 UTC with the token Console-UpdateStack-1"
+        );
         begin.token.clear();
-        assert_eq!(by_whom(&[begin]), "somebody else began that at 12:00:01 UTC, without a token");
-        assert_eq!(by_whom(&[]), "somebody else is at work on it");
+        assert_eq!(
+            by_whom(&[begin.clone()], "longshore-7-01"),
+            "somebody else began that at 12:00:01 UTC, without a token"
+        );
+        begin.token = "longshore-7-00".into();
+        assert!(by_whom(&[begin], "longshore-7-01").starts_with("an earlier attempt of this step"));
+        assert_eq!(by_whom(&[], "longshore-7-01"), "somebody else is at work on it");
     }
 }

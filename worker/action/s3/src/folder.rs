@@ -40,6 +40,12 @@ impl Selection {
         is_in(&self.sources) && !is_in(&self.excluded)
     }
 
+    /// Whether what has this name below a source's fixed part is left out.
+    pub(crate) fn leaves_out(&self, below: &str) -> bool {
+        let is_excluded = |path: &str| self.excluded.iter().any(|pattern| pattern.is_match(path));
+        self.sources.iter().any(|source| is_excluded(&source.above(below)))
+    }
+
     /// Whether something below a folder may be meant.
     fn reaches(&self, folder: &str) -> bool {
         self.sources.iter().any(|pattern| pattern.reaches(folder))

@@ -35,7 +35,7 @@ pub(crate) struct Extraneous {
 /// What the bucket holds of the objects, in their order: by listing what their keys have in common. Without the permission to list,
 /// and among very many others, it stays unknown.
 pub(crate) async fn presence(bucket: &Bucket, objects: &[Planned]) -> Result<Vec<Presence>, Failure> {
-    let mut tally = Tally::new(objects, 0);
+    let mut tally = Tally::new(objects, 0, &|_| false);
     let most = SPARE_PAGES * (objects.len() / PAGE + 2);
     match walk(bucket, common_prefix(objects), most, &mut tally).await {
         Ok(is_whole) => Ok(tally.presence(is_whole)),
@@ -53,8 +53,9 @@ pub(crate) async fn extraneous(
     prefix: &str,
     objects: &[Planned],
     at_most: u32,
+    is_left_out: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<(Vec<Presence>, Extraneous), Failure> {
-    let mut tally = Tally::new(objects, at_most);
+    let mut tally = Tally::new(objects, at_most, is_left_out);
     walk(bucket, prefix, usize::MAX, &mut tally).await?;
     let presence = tally.presence(true);
     Ok((presence, tally.extraneous))
@@ -78,15 +79,18 @@ struct Tally<'a> {
     places: HashMap<&'a str, usize>,
     sizes: Vec<Option<u64>>,
     most_keys: usize,
+    /// By key: what the step does not look at stays as it is.
+    is_left_out: &'a (dyn Fn(&str) -> bool + Sync),
     extraneous: Extraneous,
 }
 
 impl<'a> Tally<'a> {
-    fn new(objects: &'a [Planned], most_keys: u32) -> Self {
+    fn new(objects: &'a [Planned], most_keys: u32, is_left_out: &'a (dyn Fn(&str) -> bool + Sync)) -> Self {
         Self {
             places: objects.iter().enumerate().map(|(place, object)| (object.key.as_str(), place)).collect(),
             sizes: vec![None; objects.len()],
             most_keys: usize::try_from(most_keys).unwrap_or(usize::MAX),
+            is_left_out,
             extraneous: Extraneous::default(),
         }
     }
@@ -96,7 +100,7 @@ impl<'a> Tally<'a> {
         let Some(key) = object.key else { return };
         if let Some(place) = self.places.get(key.as_str()) {
             self.sizes[*place] = Some(size);
-        } else if !is_folder(&key, size) {
+        } else if !is_folder(&key, size) && !(self.is_left_out)(&key) {
             self.extraneous.count += 1;
             if self.extraneous.keys.len() < self.most_keys {
                 self.extraneous.keys.push(key);
@@ -144,7 +148,7 @@ mod tests {
     #[test]
     fn what_is_listed_is_there_and_the_rest_is_absent_only_if_all_was_listed() {
         let objects = objects(&["web/a", "web/b"]);
-        let mut tally = Tally::new(&objects, 0);
+        let mut tally = Tally::new(&objects, 0, &|_| false);
         listed(&mut tally, &[("web/a", 7)]);
         assert_eq!(tally.presence(true), [Presence::Sized(7), Presence::Absent]);
         assert_eq!(tally.presence(false), [Presence::Sized(7), Presence::Unknown]);
@@ -153,8 +157,11 @@ mod tests {
     #[test]
     fn all_that_is_extraneous_is_counted_and_no_more_kept_than_may_be_deleted() {
         let objects = objects(&["web/a"]);
-        let mut tally = Tally::new(&objects, 2);
-        listed(&mut tally, &[("web/", 0), ("web/a", 1), ("web/b", 1), ("web/c/", 1), ("web/d", 1), ("web/e/", 0)]);
+        let mut tally = Tally::new(&objects, 2, &|key| key.ends_with(".map"));
+        listed(
+            &mut tally,
+            &[("web/", 0), ("web/a", 1), ("web/a.map", 1), ("web/b", 1), ("web/c/", 1), ("web/d", 1), ("web/e/", 0)],
+        );
         assert_eq!(tally.extraneous.count, 3);
         assert_eq!(tally.extraneous.keys, ["web/b", "web/c/"]);
     }

@@ -55,6 +55,11 @@ impl Pattern {
         path.strip_prefix(&self.fixed).unwrap_or(path)
     }
 
+    /// The path whose part below the fixed one this is.
+    pub(crate) fn above(&self, below: &str) -> String {
+        format!("{}{below}", self.fixed)
+    }
+
     /// Whether anything below that folder may match.
     pub(crate) fn reaches(&self, folder: &str) -> bool {
         let mut patterns = self.folders.iter();

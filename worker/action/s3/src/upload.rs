@@ -131,7 +131,10 @@ async fn survey(
     place: &str,
 ) -> Result<(Vec<Presence>, Extraneous), Failure> {
     if let Some(limit @ DeleteExtraneous { at_most }) = order.delete_extraneous {
-        let (presence, extraneous) = listing::extraneous(bucket, &order.key_prefix, objects, at_most).await?;
+        let selection = Selection::new(&order.source, &order.exclude)?;
+        let prefix = order.key_prefix.as_str();
+        let is_left_out = |key: &str| key.strip_prefix(prefix).is_some_and(|below| selection.leaves_out(below));
+        let (presence, extraneous) = listing::extraneous(bucket, prefix, objects, at_most, &is_left_out).await?;
         deletion::allowed(&extraneous, limit, place)?;
         return Ok((presence, extraneous));
     }
