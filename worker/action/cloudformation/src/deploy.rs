@@ -11,7 +11,7 @@ use shared::{
 
 use crate::{
     change_set::ChangeSet,
-    direct, ending, execution,
+    direct, drift, ending, execution,
     follow::{Operation, follow},
     input::Input,
     name, outputs, own, policy,
@@ -101,6 +101,9 @@ impl Deployment<'_> {
 
     async fn act(&self, Ready { next, stack, has_waited }: Ready, speech: &mut Speech) -> Result<(), Failure> {
         self.stop_if_cancelled()?;
+        if let Some(warning) = stack.as_ref().and_then(drift::warning) {
+            speech.warning(&warning);
+        }
         if has_waited && let Some(operation) = self.begun_before(speech).await? {
             return self.follow(operation, speech).await;
         }

@@ -13,6 +13,7 @@ mod delete;
 mod deploy;
 mod digest;
 mod direct;
+mod drift;
 mod ending;
 mod errors;
 mod event;
