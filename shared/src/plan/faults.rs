@@ -94,7 +94,7 @@ impl Process {
                 )
             })
         };
-        self.steps.iter().filter_map(of_step).collect()
+        self.steps.iter().flat_map(|step| of_step(step).into_iter().chain(self.unmatched_rules(step))).collect()
     }
 
     pub(super) fn source_faults(&self, source: &Source, what: &str, max: usize, say: &mut impl FnMut(String)) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, Process, Step, files::Globs};
+use super::{Action, Identity, Process, Step, files::Globs};
 use crate::limits;
 
 /// Files to upload.
@@ -134,6 +134,50 @@ pub fn is_bucket_name(name: &str) -> bool {
         && name.ends_with(|last: char| last.is_ascii_alphanumeric())
 }
 
+impl Process {
+    /// Rules of an upload that no file of it is meant by, each in a sentence.
+    pub(super) fn unmatched_rules(&self, step: &Step) -> Vec<String> {
+        let Action::UploadToS3(upload) = &step.action else { return Vec::new() };
+        if upload.rules.is_empty() {
+            return Vec::new();
+        }
+        let sources: Vec<Source<'_>> = upload.source.iter().filter_map(Source::new).collect();
+        let files = self.files_of(step);
+        let below: Vec<&str> = files.iter().map(|file| below(&sources, &file.path)).collect();
+        let matches =
+            |glob: &&String| Globs::new([*glob]).is_ok_and(|globs| below.iter().any(|path| globs.match_path(path)));
+        let unmatched = upload.rules.iter().flat_map(|rule| &rule.files).filter(|glob| !matches(glob));
+        let sentence = |glob: &String| {
+            format!(
+                "Step \"{}\": the rule for \"{glob}\" is about none of its files. Rules are about paths below the fixed part of `source`, \
+                 e.g. **/*.css for dist/css/site.css of dist/**.",
+                step.name
+            )
+        };
+        unmatched.map(sentence).collect()
+    }
+}
+
+/// A glob, and the folders in front of its first wildcard.
+struct Source<'a> {
+    globs: Globs,
+    fixed: &'a str,
+}
+
+impl<'a> Source<'a> {
+    fn new(glob: &'a String) -> Option<Self> {
+        let plain = glob.find(['*', '?', '[', '{', '\\']).unwrap_or(glob.len());
+        let fixed = glob[..plain].rfind('/').map_or("", |slash| &glob[..=slash]);
+        Some(Self { globs: Globs::new([glob]).ok()?, fixed })
+    }
+}
+
+/// What of a path becomes a part of its key.
+fn below<'a>(sources: &[Source<'_>], path: &'a str) -> &'a str {
+    let source = sources.iter().find(|source| source.globs.match_path(path));
+    source.and_then(|source| path.strip_prefix(source.fixed)).unwrap_or(path)
+}
+
 fn glob_faults(glob: &str, say: &mut impl FnMut(String)) {
     if glob.contains("#{") {
         say(format!("its glob \"{glob}\" holds #{{…}}: which files a project has is known before its variables are."));
@@ -159,7 +203,10 @@ fn settings_faults(settings: &ObjectSettings, say: &mut impl FnMut(String)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Action, faults::tests::faults_after};
+    use crate::plan::{
+        File,
+        faults::tests::{faults_after, step},
+    };
 
     fn faults(change: impl FnOnce(&mut UploadToS3)) -> String {
         let mut upload =
@@ -176,6 +223,22 @@ mod tests {
     fn a_good_upload_has_no_faults() {
         assert_eq!(faults(|_| {}), "");
         assert_eq!(faults(|upload| upload.settings.encryption = "AES256".into()), "");
+    }
+
+    #[test]
+    fn a_rule_that_is_about_no_file_is_told() {
+        let rule = |glob: &str| ObjectRule { files: vec![glob.into()], settings: ObjectSettings::default() };
+        let upload = UploadToS3 {
+            source: vec!["dist/**".into()],
+            rules: ["*.html", "**/*.css", "dist/**/*.css", "*.htm"].map(rule).to_vec(),
+            ..UploadToS3::default()
+        };
+        let only = Step { action: Action::UploadToS3(Box::new(upload)), ..step("Site") };
+        let file = |path: &str| File { path: path.into(), sha256: "0".repeat(64), size: 1, executable: false };
+        let process = Process { steps: vec![only], files: ["dist/a.html", "dist/css/a.css"].map(file).to_vec() };
+        let warnings = process.warnings();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].contains("\"dist/**/*.css\"") && warnings[1].contains("\"*.htm\""), "{warnings:?}");
     }
 
     #[test]
