@@ -24,8 +24,7 @@ use crate::{
     stacks::Stacks,
 };
 
-/// The template, and what is known of it.
-#[derive(Debug)]
+/// The template, and what is known of it. A secret may be substituted into its text: it is never printed.
 pub(crate) struct Input<'a> {
     pub(crate) order: &'a DeployStack,
     /// Where the template is for AWS.
@@ -43,7 +42,7 @@ pub(crate) struct Input<'a> {
 }
 
 /// A template as AWS takes it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Given {
     Text(String),
     Url(String),

@@ -8,8 +8,8 @@ use shared::plan::stack::DeployStack;
 /// The type of a rollback trigger (AWS CloudFormation API, RollbackTrigger).
 const ALARM: &str = "AWS::CloudWatch::Alarm";
 
-/// Values for every call, as AWS takes them; none leaves a stack's own as it is.
-#[derive(Clone, Debug)]
+/// Values for every call, as AWS takes them; none leaves a stack's own as it is. Parameters may be secrets: it is never printed.
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) parameters: Option<Vec<Parameter>>,
     pub(crate) capabilities: Option<Vec<Capability>>,

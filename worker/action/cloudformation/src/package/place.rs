@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn paths_are_looked_for_below_the_templates_folder_and_lead_nowhere_else() {
         let outside = tempfile::tempdir().expect("a folder");
-        let root = outside.path().join("root");
+        let root = outside.path().join("project");
         fs::create_dir_all(root.join("stacks/code")).expect("folders");
         for file in ["stacks/net.yaml", "top.yaml", "../secret"] {
             fs::write(root.join(file), "x").expect("a file");
@@ -117,7 +117,7 @@ mod tests {
             ("code/", Ok(Place::Folder(real.join("stacks/code")))),
             ("..", Ok(Place::Folder(real.clone()))),
             ("../../secret", outside()),
-            ("../../root/../secret", outside()),
+            ("../../project/../secret", outside()),
             ("../../../../../../../../etc/passwd", outside()),
             ("/etc/passwd", outside()),
             ("outward", outside()),
