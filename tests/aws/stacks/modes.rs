@@ -283,3 +283,23 @@ fn a_creation_that_fails_leaves_what_the_step_wishes() -> Result<()> {
     assert_eq!(stage.stacks.count("DeleteStack"), 0, "it is AWS that deletes");
     Ok(())
 }
+
+#[test]
+fn a_template_in_s3_is_read_by_aws_and_checked_by_what_aws_says_of_it() -> Result<()> {
+    let stage = Stage::start()?;
+    let place = "/shop-templates/queue.yaml";
+    stage.stacks.templates_from(move |url| {
+        let template = "Parameters:\n  Size: { Type: String }\nResources:\n  Queue:\n    Type: AWS::SQS::Queue\n";
+        url.ends_with(place).then(|| template.to_owned())
+    });
+    let keys = |more: &str| format!("deploy: {{ stack: shop, template: \"s3:/{place}\"{more} }}");
+    let refused = stage.run("", &keys(""))?;
+    refused.expect("failed", "STACK_INPUT");
+    refused.expect_words(&["\"Size\""]);
+    assert!(stage.changes().is_empty());
+    stage.run("", &keys(", parameters: { Size: large }"))?.expect_success();
+    let asked = stage.changes().remove(0);
+    assert!(asked.parameters.get("TemplateURL").is_some_and(|url| url.ends_with(place)), "{asked:?}");
+    assert_eq!(stage.stacks.status("shop").as_deref(), Some("CREATE_COMPLETE"));
+    Ok(())
+}
