@@ -37,6 +37,13 @@ impl Globs {
     }
 }
 
+/// The folders of a glob in front of its first wildcard; empty, or ends with `/`.
+#[must_use]
+pub fn fixed_part(glob: &str) -> &str {
+    let plain = glob.find(['*', '?', '[', '{', '\\']).unwrap_or(glob.len());
+    glob[..plain].rfind('/').map_or("", |slash| &glob[..=slash])
+}
+
 impl Process {
     /// The files that a step finds in its working folder: an upload those that it uploads, a stack those that its template needs, a
     /// script all but those that are only there to be uploaded or packaged.

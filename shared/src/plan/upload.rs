@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Identity, Process, Step, files::Globs};
+use super::{
+    Action, Identity, Process, Step,
+    files::{Globs, fixed_part},
+};
 use crate::limits;
 
 /// Files to upload.
@@ -166,9 +169,7 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn new(glob: &'a String) -> Option<Self> {
-        let plain = glob.find(['*', '?', '[', '{', '\\']).unwrap_or(glob.len());
-        let fixed = glob[..plain].rfind('/').map_or("", |slash| &glob[..=slash]);
-        Some(Self { globs: Globs::new([glob]).ok()?, fixed })
+        Some(Self { globs: Globs::new([glob]).ok()?, fixed: fixed_part(glob) })
     }
 }
 

@@ -2,10 +2,7 @@
 
 use action::Failure;
 use globset::{GlobBuilder, GlobMatcher};
-use shared::reason::Reason;
-
-/// What gives a part of a path a meaning in globs.
-const SPECIAL: [char; 5] = ['*', '?', '[', '{', '\\'];
+use shared::{plan::files::fixed_part, reason::Reason};
 
 /// A glob. `*` and `?` stay within a folder, `**` goes through all of them; files whose names begin with a dot are no exception.
 #[derive(Clone, Debug)]
@@ -37,7 +34,7 @@ impl Pattern {
             return Err(invalid("leads out of the project's folder"));
         }
         let matcher = matcher(&text).map_err(|error| invalid(&format!("cannot be read: {}", error.kind())))?;
-        Ok(Self { matcher, fixed: fixed(&text).to_owned(), folders: folders(&text), text })
+        Ok(Self { matcher, fixed: fixed_part(&text).to_owned(), folders: folders(&text), text })
     }
 
     /// As it was written.
@@ -76,11 +73,6 @@ impl Pattern {
 
 fn matcher(glob: &str) -> Result<GlobMatcher, globset::Error> {
     GlobBuilder::new(glob).literal_separator(true).build().map(|glob| glob.compile_matcher())
-}
-
-fn fixed(glob: &str) -> &str {
-    let plain = glob.find(SPECIAL).unwrap_or(glob.len());
-    glob[..plain].rfind('/').map_or("", |slash| &glob[..=slash])
 }
 
 fn folders(glob: &str) -> Vec<Folder> {
