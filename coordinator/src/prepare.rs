@@ -169,7 +169,8 @@ impl Preparer {
             return Err(refusal(Fault::new(Reason::Internal, sentence)));
         }
         let around = self.surroundings(&plan, step).await.map_err(refusal)?;
-        let variables = scope::variables(&plan, step, &around);
+        let mut variables = scope::variables(&plan, step, &around);
+        variables.set_now(jiff::Zoned::now());
         let mut ready = Ready { plan, step, around, variables, pool: String::new() };
         ready.pool = ready.evaluate_pool()?;
         ready.variables.insert_literal(WORKER_POOL, &ready.pool, false);

@@ -98,6 +98,10 @@ pub const SPELLED_BYTES: usize = 32 << 10;
 pub const EVALUATED_BYTES: usize = 1 << 20;
 /// 16 MiB: all values substituted on the way to one text.
 pub const SUBSTITUTED_BYTES: usize = 16 << 20;
+/// 10 million pieces of text, turns of loops and members of JSON looked at on the way to one text: about a second.
+pub const EVALUATED_PIECES: usize = 10_000_000;
+/// 1 MiB: what a regular expression takes when it is compiled.
+pub const PATTERN_BYTES: usize = 1 << 20;
 /// 2 KiB: between `#{` and its `}`; several names within each other.
 pub const EXPRESSION_BYTES: usize = 2 << 10;
 /// 64 variables within each other: nobody follows more.

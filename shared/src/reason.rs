@@ -67,6 +67,9 @@ reasons! {
     InvalidAccessKey = "INVALID_ACCESS_KEY", Invalid;
     /// Variables refer to each other in a circle; the sentence shows the chain.
     VariableCycle = "VARIABLE_CYCLE", Invalid;
+    /// An expression `#{…}` is wrong in itself: a filter that does not exist or does not fit, a block that is not whole. The sentence
+    /// names it.
+    ExpressionInvalid = "EXPRESSION_INVALID", Invalid;
     /// A file is larger than the coordinator stores, or its bytes do not match its digest.
     InvalidFile = "INVALID_FILE", Invalid;
     /// There is no account of that name.

@@ -1,18 +1,25 @@
-//! `#{Variable}` substitution, in Octopus's syntax.
+//! `#{Variable}` substitution, in Octopus's template language.
 //!
 //! `#{Name}` becomes the value of a variable, whose own expressions are evaluated first. Names may hold blanks, dots and
-//! balanced brackets, and expressions within: `#{A[#{B}]}`. `##{` is `#{` as text. An expression that cannot be evaluated
-//! stays as it is and is reported; so does, for now, all that is more than a name: filters (`#{A | ToUpper}`) and the
-//! directives `if`, `unless`, `each` and `calc`, which [`syntax::Expression`] tells apart.
+//! balanced brackets, and values within: `#{A[#{B}]}`; what is in a value's JSON is named like a variable. Filters follow a `|`,
+//! and there are `#{if}`, `#{unless}`, `#{each}` and `#{calc}`. `##{` is `#{` as text. An expression that cannot be evaluated
+//! stays as it is and is reported; a text whose blocks are not whole stays as it is altogether. `docs/templates.md` says it all.
 //!
 //! Knows nothing of scopes: whoever fills [`Variables`] has chosen each variable's value.
 
+mod calculation;
 mod evaluation;
+mod filter;
+mod json;
+mod outline;
+mod scope;
 mod syntax;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, fmt};
+
+use jiff::Zoned;
 
 use self::evaluation::Evaluation;
 use crate::limits;
@@ -21,6 +28,7 @@ use crate::limits;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Variables {
     by_key: BTreeMap<String, Variable>,
+    now: Option<Zoned>,
 }
 
 /// A variable and its one value.
@@ -44,8 +52,23 @@ pub struct Evaluated {
     /// The first [`limits::UNDEFINED`] expressions that stayed as they are, as they are written between `#{` and `}`; each
     /// once, in the order they were met. For one within a sensitive value, the name of that variable: never a secret.
     pub undefined: Vec<String>,
+    /// The first [`limits::UNDEFINED`] things that are wrong in themselves, e.g. a filter that does not exist.
+    pub faults: Vec<Fault>,
     /// Whether a sensitive variable took part, so that the text must be masked.
     pub sensitive: bool,
+    /// Whether a filter made it null: it is empty then, and means that there is no value at all.
+    pub null: bool,
+    /// Names of the variables that took part, each once, sorted.
+    pub used: Vec<String>,
+}
+
+/// Something in a text that is wrong whatever the variables are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// What stays as it is, as it is written between `#{` and `}`; empty for the whole text.
+    pub expression: String,
+    /// The end of a sentence that begins with it.
+    pub why: String,
 }
 
 /// Why a text cannot be evaluated.
@@ -61,6 +84,9 @@ pub enum TemplateError {
     /// [`limits::SUBSTITUTED_BYTES`]: the variables on the way, outermost first.
     #[error("{} grows to more than {} bytes when its variables are substituted. Move large values into a file.", whole(.0), limits::EVALUATED_BYTES)]
     TooLong(Vec<String>),
+    /// It takes more than [`limits::EVALUATED_PIECES`]: the variables on the way, outermost first.
+    #[error("{} takes more than {} steps to evaluate. Let its loops go through less.", whole(.0), limits::EVALUATED_PIECES)]
+    TooMuch(Vec<String>),
 }
 
 impl Variables {
@@ -79,6 +105,11 @@ impl Variables {
     /// printed must not read other variables. Replaces one of that name.
     pub fn insert_literal(&mut self, name: impl Into<String>, value: impl Into<String>, sensitive: bool) {
         self.put(Variable { name: name.into(), value: value.into(), sensitive, literal: true });
+    }
+
+    /// What time it is, and where: for `NowDate`.
+    pub fn set_now(&mut self, now: Zoned) {
+        self.now = Some(now);
     }
 
     fn put(&mut self, variable: Variable) {
@@ -102,6 +133,12 @@ impl Variables {
         self.by_key.values()
     }
 
+    /// Those whose names begin with a text, which is in lower case.
+    fn below(&self, prefix: &str) -> impl Iterator<Item = &Variable> {
+        let all = self.by_key.range(prefix.to_owned()..);
+        all.take_while(move |(key, _)| key.starts_with(prefix)).map(|(_, variable)| variable)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -112,6 +149,12 @@ impl Variables {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_key.is_empty()
+    }
+
+    /// Whether a text counts as true where a condition asks: it is none of empty, `0`, `false` and `no`.
+    #[must_use]
+    pub fn is_truthy(text: &str) -> bool {
+        evaluation::is_truthy(text)
     }
 
     /// A text with every expression evaluated.
@@ -126,6 +169,31 @@ impl Variables {
     #[must_use]
     pub fn evaluate_variable(&self, name: &str) -> Option<Result<Evaluated, TemplateError>> {
         Some(Evaluation::of(self).variable(self.get(name)?))
+    }
+}
+
+impl Evaluated {
+    /// A text that is taken as it is.
+    #[must_use]
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            undefined: Vec::new(),
+            faults: Vec::new(),
+            sensitive: false,
+            null: false,
+            used: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    /// `A | Sbustring 2: there is no filter "Sbustring"`, for the end of a sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.expression.as_str() {
+            "" => f.write_str(&self.why),
+            expression => write!(f, "{expression}: {}", self.why),
+        }
     }
 }
 
@@ -147,6 +215,7 @@ impl fmt::Debug for Evaluated {
         f.debug_struct("Evaluated")
             .field("text", &text)
             .field("undefined", &self.undefined)
+            .field("faults", &self.faults)
             .field("sensitive", &self.sensitive)
             .finish()
     }

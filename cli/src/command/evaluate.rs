@@ -25,13 +25,18 @@ pub(super) struct Evaluate {
 struct Answer {
     text: String,
     undefined: Vec<String>,
+    faults: Vec<String>,
 }
 
 impl Evaluate {
     pub(super) fn run(self, screen: Screen) -> Result<Exit, Failure> {
         let evaluated =
             self.read()?.evaluate(&self.text).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        let answer = Answer { text: evaluated.text, undefined: evaluated.undefined };
+        let answer = Answer {
+            text: evaluated.text,
+            undefined: evaluated.undefined,
+            faults: evaluated.faults.iter().map(ToString::to_string).collect(),
+        };
         if screen.output != Format::Table {
             put(&encode(screen.output, &answer))?;
             return Ok(Exit::Ok);
@@ -39,6 +44,9 @@ impl Evaluate {
         put(&answer.text)?;
         if !answer.undefined.is_empty() {
             talk(&format!("Left as they are, because they have no value: {}.", answer.undefined.join(", ")));
+        }
+        for fault in &answer.faults {
+            talk(&format!("Left as it is: {fault}."));
         }
         Ok(Exit::Ok)
     }
@@ -55,6 +63,7 @@ impl Evaluate {
         for (name, value) in values {
             variables.insert(name, value, false);
         }
+        variables.set_now(jiff::Zoned::now());
         Ok(variables)
     }
 }

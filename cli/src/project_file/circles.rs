@@ -43,6 +43,9 @@ fn counts(variable: &Variable, environment: Option<&str>) -> bool {
 }
 
 fn members(error: &TemplateError) -> BTreeSet<String> {
-    let (TemplateError::Cycle(names) | TemplateError::TooDeep(names) | TemplateError::TooLong(names)) = error;
+    let (TemplateError::Cycle(names)
+    | TemplateError::TooDeep(names)
+    | TemplateError::TooLong(names)
+    | TemplateError::TooMuch(names)) = error;
     names.iter().map(|name| name.to_lowercase()).collect()
 }

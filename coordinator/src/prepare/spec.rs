@@ -69,11 +69,8 @@ impl Rendered {
 }
 
 fn script(ready: &Ready, script: &Script, source: String) -> Result<Rendered, Refusal> {
-    let evaluated = if script.substitute {
-        ready.texts().loose("script", &source)?
-    } else {
-        Evaluated { text: source.clone(), undefined: Vec::new(), sensitive: false }
-    };
+    let evaluated =
+        if script.substitute { ready.texts().loose("script", &source)? } else { Evaluated::plain(source.as_str()) };
     let (shell, ending) = match script.shell {
         Shell::Bash => ("bash", "sh"),
         Shell::Python => ("python", "py"),
@@ -83,9 +80,11 @@ fn script(ready: &Ready, script: &Script, source: String) -> Result<Rendered, Re
         Source::File(path) => path.clone(),
     };
     let mut warnings = withheld_keys(ready, &source);
-    if !evaluated.undefined.is_empty() {
-        warnings.push(undefined_warning(&evaluated.undefined));
+    let leftovers = leftovers(&evaluated);
+    if !leftovers.is_empty() && ready.texts().is_on(FAIL_ON_SUBSTITUTION) {
+        return Err(unfit(ready, &evaluated, &leftovers.join(" ")));
     }
+    warnings.extend(leftovers.into_iter().map(|text| printing::line(Level::Warning, text)));
     let mut secret_texts = Vec::new();
     let body = noted(evaluated, &mut secret_texts);
     Ok(Rendered {
@@ -120,6 +119,9 @@ fn script_variables(ready: &Ready, source: &str) -> Result<Vec<SpecVariable>, Re
         let Some(evaluated) = ready.variables.evaluate_variable(&variable.name) else { continue };
         let evaluated =
             evaluated.map_err(|error| texts.not_evaluated(&format!("variable \"{}\"", variable.name), &error))?;
+        if evaluated.null {
+            continue;
+        }
         variables.push(SpecVariable {
             name: variable.name.clone(),
             value: evaluated.text,
@@ -216,13 +218,31 @@ fn mask_values(variables: &Variables, rendered: &Rendered) -> Vec<String> {
         .collect()
 }
 
-fn undefined_warning(names: &[String]) -> PreambleLine {
-    let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
-    let text = format!(
-        "The script names variables without a value; they stay in it as they are: {}. Write ##{{ for a #{{ that is meant.",
-        quoted.join(", ")
+/// Switches on that a script with something in it that cannot be evaluated does not run.
+const FAIL_ON_SUBSTITUTION: &str = "OctopusShouldFailDeploymentOnSubstitutionFails";
+
+/// What of a script could not be evaluated.
+fn leftovers(evaluated: &Evaluated) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !evaluated.undefined.is_empty() {
+        let quoted: Vec<String> = evaluated.undefined.iter().map(|name| format!("'{name}'")).collect();
+        lines.push(format!(
+            "The script names variables without a value; they stay in it as they are: {}. Write ##{{ for a #{{ that is meant.",
+            quoted.join(", ")
+        ));
+    }
+    lines.extend(
+        evaluated.faults.iter().map(|fault| {
+            format!("The script has something in it that cannot be evaluated and stays as it is: {fault}.")
+        }),
     );
-    printing::line(Level::Warning, text)
+    lines
+}
+
+fn unfit(ready: &Ready, evaluated: &Evaluated, why: &str) -> Refusal {
+    let reason = if evaluated.undefined.is_empty() { Reason::ExpressionInvalid } else { Reason::VariableUnset };
+    let fault = format!("{FAIL_ON_SUBSTITUTION} is on, and its script is not whole. {why}");
+    ready.texts().refuse(reason, &fault)
 }
 
 fn spec_file(file: &File) -> SpecFile {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use coordinator_core::input::Refusal;
 use shared::{
     reason::Reason,
-    template::{Evaluated, TemplateError, Variables},
+    template::{Evaluated, Fault, TemplateError, Variables},
 };
 
 /// Has a value as soon as the step's pool is known.
@@ -24,7 +24,7 @@ impl<'a> Texts<'a> {
         Self { variables, step, environment }
     }
 
-    /// Whatever has no value stays as it is and is reported: for scripts, in which `#{` may mean something else.
+    /// Whatever cannot be evaluated stays as it is and is reported: for scripts, in which `#{` may mean something else.
     pub(super) fn loose(&self, what: &str, text: &str) -> Result<Evaluated, Refusal> {
         self.variables.evaluate(text).map_err(|error| self.not_evaluated(what, &error))
     }
@@ -32,6 +32,9 @@ impl<'a> Texts<'a> {
     /// Every variable in it has a value.
     pub(super) fn whole(&self, what: &str, text: &str) -> Result<Evaluated, Refusal> {
         let evaluated = self.loose(what, text)?;
+        if let Some(fault) = evaluated.faults.first() {
+            return Err(self.faulty(what, fault));
+        }
         if evaluated.undefined.is_empty() {
             Ok(evaluated)
         } else {
@@ -68,11 +71,14 @@ impl<'a> Texts<'a> {
     /// hold; a variable that nobody declared is a mistake.
     pub(super) fn is_true(&self, condition: &str) -> Result<bool, Refusal> {
         let evaluated = self.loose("condition", condition)?;
+        if let Some(fault) = evaluated.faults.first() {
+            return Err(self.faulty("condition", fault));
+        }
         let (unset, unknown): (Vec<_>, Vec<_>) = evaluated.undefined.into_iter().partition(|source| is_output(source));
         if !unknown.is_empty() {
             return Err(self.undefined("condition", condition, &unknown));
         }
-        Ok(unset.is_empty() && is_truthy(&evaluated.text))
+        Ok(unset.is_empty() && Variables::is_truthy(&evaluated.text))
     }
 
     /// Whether a variable that switches something on is `True`.
@@ -110,10 +116,14 @@ impl<'a> Texts<'a> {
         self.refuse(Reason::VariableUnset, &fault)
     }
 
+    fn faulty(&self, what: &str, fault: &Fault) -> Refusal {
+        self.refuse(Reason::ExpressionInvalid, &format!("its {what} cannot be evaluated: {fault}. Mend it."))
+    }
+
     pub(super) fn not_evaluated(&self, what: &str, error: &TemplateError) -> Refusal {
         let reason = match error {
             TemplateError::Cycle(_) => Reason::VariableCycle,
-            TemplateError::TooDeep(_) | TemplateError::TooLong(_) => Reason::StepTooLarge,
+            TemplateError::TooDeep(_) | TemplateError::TooLong(_) | TemplateError::TooMuch(_) => Reason::StepTooLarge,
         };
         self.refuse(reason, &format!("its {what} cannot be evaluated. {error}"))
     }
@@ -122,11 +132,7 @@ impl<'a> Texts<'a> {
 /// Whether an expression names what a step puts out.
 pub(super) fn is_output(source: &str) -> bool {
     let name = source.trim().to_lowercase();
-    name.starts_with("octopus.action[") && name.contains("].output.") && !name.contains('|')
-}
-
-fn is_truthy(text: &str) -> bool {
-    !matches!(text.trim().to_lowercase().as_str(), "" | "0" | "false" | "no")
+    name.starts_with("octopus.action[") && name.contains("].output.")
 }
 
 #[cfg(test)]

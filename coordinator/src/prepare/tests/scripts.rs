@@ -15,6 +15,32 @@ async fn a_script_is_substituted_and_says_what_it_lacks() {
 }
 
 #[tokio::test]
+async fn what_a_script_cannot_have_evaluated_is_told_or_refuses_the_step_where_that_is_asked_for() {
+    let bench = Bench::new().await;
+    let script = || bash("#{if Greeting}#{Greeting | ToUpper}#{/if} #{Greeting | Shout}");
+    let spec = bench.spec_of(script(), vec![text("Greeting", "hello")]).await.expect("rendered");
+    assert_eq!(body(&spec), "HELLO #{Greeting | Shout}");
+    let warning = &spec.preamble[0].text;
+    assert!(warning.ends_with("Greeting | Shout: there is no filter \"Shout\"."), "{warning}");
+
+    let switch = || text("OctopusShouldFailDeploymentOnSubstitutionFails", "True");
+    let refused = |script, variables| async { bench.spec_of(script, variables).await.expect_err("refused") };
+    let refusal = refused(script(), vec![text("Greeting", "hello"), switch()]).await;
+    assert_eq!(refusal.reason, "EXPRESSION_INVALID");
+    let refusal = refused(bash("echo #{Typo}"), vec![switch()]).await;
+    assert_eq!(refusal.reason, "VARIABLE_UNSET");
+    assert!(refusal.detail.contains("'Typo'"), "{}", refusal.detail);
+}
+
+#[tokio::test]
+async fn a_variable_made_null_is_not_there_for_the_script() {
+    let bench = Bench::new().await;
+    let spec =
+        bench.spec_of(bash(":"), vec![text("Gone", "#{if Nobody}x#{else}#{ | null}#{/if}")]).await.expect("rendered");
+    assert!(spec.variables.iter().all(|variable| variable.name != "Gone"));
+}
+
+#[tokio::test]
 async fn a_command_is_run_as_it_was_typed() {
     let bench = Bench::new().await;
     let script =
