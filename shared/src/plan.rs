@@ -197,6 +197,9 @@ pub struct Script {
     pub source: Source,
     /// Whether `#{…}` in it is substituted; an ad-hoc command is run as typed.
     pub substitute: bool,
+    /// Whether it ends at the first command that fails.
+    #[serde(default)]
+    pub strict: bool,
 }
 
 /// Which program reads a script.
@@ -207,6 +210,9 @@ pub enum Shell {
     Bash,
     /// Python 3.
     Python,
+    /// PowerShell 7.
+    #[serde(rename = "powershell")]
+    PowerShell,
 }
 
 /// Where a text is.

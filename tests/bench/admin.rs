@@ -148,7 +148,7 @@ pub(crate) fn project(name: &str, steps: usize, body: &str) -> Project {
 }
 
 fn bash(body: &str) -> Script {
-    Script { shell: script::Shell::Bash.into(), source: Some(script::Source::Body(body.into())) }
+    Script { shell: script::Shell::Bash.into(), source: Some(script::Source::Body(body.into())), strict: Some(false) }
 }
 
 /// A world with so many real workers of one default pool.

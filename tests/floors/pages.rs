@@ -9,13 +9,15 @@ use shared::reason::Reason;
 use tests::parts::project;
 
 /// Pages that lead a reader to other files.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/identities.md",
     "docs/cloudformation.md",
     "docs/s3.md",
+    "docs/scripts.md",
+    "docs/templates.md",
     "deploy/iam/README.md",
 ];
 /// Pages that explain reasons, and how many each explains at least.

@@ -6,4 +6,5 @@ mod crash;
 mod isolation;
 mod joining;
 mod namespaces;
+mod powershell;
 mod queue;

@@ -4,7 +4,9 @@
 //! Knows nothing of AWS, logs or processes.
 
 mod bash;
+mod powershell;
 mod python;
+mod variables;
 
 use std::{
     ffi::OsString,
@@ -15,6 +17,7 @@ use std::{
 use proto::worker::{ScriptAction, SpecVariable};
 use shared::plan::is_relative_path;
 
+use self::variables::Variables;
 use crate::exec_dir::StepDir;
 
 /// A script laid out to be run.
@@ -34,8 +37,13 @@ struct Shell {
     /// Before the bootstrap's path.
     options: &'static [&'static str],
     bootstrap: (&'static str, &'static str),
-    variables: &'static str,
-    write_variables: fn(&[SpecVariable], &mut Vec<String>) -> Vec<u8>,
+    /// How the script's own file ends, where the shell insists.
+    ending: &'static str,
+    /// Whether a byte order mark must say that the script is UTF-8.
+    marked: bool,
+    write_variables: fn(&Variables<'_>, &str) -> Vec<u8>,
+    /// What cannot be in a value for this shell.
+    without_nul: Option<&'static str>,
 }
 
 impl Script {
@@ -50,17 +58,19 @@ impl Script {
         step: &StepDir,
     ) -> io::Result<Option<Self>> {
         let Some(shell) = shell(&action.shell) else { return Ok(None) };
-        let mut warnings = Vec::new();
+        let variables = Variables::of(variables);
+        let warnings = shell.without_nul.map(|name| variables.with_nul(name)).unwrap_or_default();
         let (bootstrap, text) = shell.bootstrap;
         step.write_private(bootstrap, text.as_bytes())?;
-        step.write_private(shell.variables, &(shell.write_variables)(variables, &mut warnings))?;
-        let script = write_script(action, step)?;
+        step.write_private("variables", &(shell.write_variables)(&variables, &action.body))?;
+        let script = write_script(action, &shell, step)?;
         let mut arguments: Vec<OsString> = shell.options.iter().map(OsString::from).collect();
         arguments.extend([
             step.path().join(bootstrap).into(),
-            step.path().join(shell.variables).into(),
+            step.path().join("variables").into(),
             script.into(),
             step_name.into(),
+            if action.strict { "strict" } else { "lenient" }.into(),
         ]);
         Ok(Some(Self { program: shell.program.into(), arguments, warnings }))
     }
@@ -72,29 +82,44 @@ fn shell(name: &str) -> Option<Shell> {
             program: "bash",
             options: &["--noprofile", "--norc"],
             bootstrap: ("bootstrap.sh", include_str!("script/bootstrap.sh")),
-            variables: "variables.sh",
-            write_variables: bash::write_variables,
+            ending: "",
+            marked: false,
+            write_variables: bash::variables,
+            without_nul: Some("bash"),
         }),
         "python" => Some(Shell {
             program: "python3",
             options: &[],
             bootstrap: ("bootstrap.py", include_str!("script/bootstrap.py")),
-            variables: "variables.json",
-            write_variables: python::write_variables,
+            ending: "",
+            marked: false,
+            write_variables: python::variables,
+            without_nul: None,
+        }),
+        "powershell" => Some(Shell {
+            program: "pwsh",
+            options: &["-NoLogo", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File"],
+            bootstrap: ("bootstrap.ps1", include_str!("script/bootstrap.ps1")),
+            ending: ".ps1",
+            marked: true,
+            write_variables: powershell::variables,
+            without_nul: Some("the variables file of PowerShell"),
         }),
         _ => None,
     }
 }
 
 /// Below a folder of its own, under the name it has in the project, so that errors name it as its writer does.
-fn write_script(action: &ScriptAction, step: &StepDir) -> io::Result<PathBuf> {
+fn write_script(action: &ScriptAction, shell: &Shell, step: &StepDir) -> io::Result<PathBuf> {
     let name = if is_relative_path(&action.name) { action.name.as_str() } else { "script" };
-    let name = Path::new("script").join(name);
+    let ending = if name.ends_with(shell.ending) { "" } else { shell.ending };
+    let name = Path::new("script").join(format!("{name}{ending}"));
     if let Some(folder) = name.parent() {
         fs::create_dir_all(step.path().join(folder))?;
     }
     // A carriage return at the end of a line is no part of a command, whatever editor wrote it.
     let body = action.body.replace("\r\n", "\n");
-    step.write_private(&name.to_string_lossy(), body.as_bytes())?;
+    let mark = if shell.marked && !body.starts_with('\u{feff}') { "\u{feff}" } else { "" };
+    step.write_private(&name.to_string_lossy(), format!("{mark}{body}").as_bytes())?;
     Ok(step.path().join(name))
 }

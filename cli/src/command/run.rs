@@ -50,6 +50,9 @@ pub(super) struct Run {
     /// Which program reads it
     #[arg(long, value_enum, default_value_t = Shell::Bash)]
     shell: Shell,
+    /// End at the first command that fails
+    #[arg(long)]
+    strict: bool,
     /// Longest run
     #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -67,6 +70,8 @@ enum Shell {
     Bash,
     /// Python 3
     Python,
+    /// PowerShell 7
+    Powershell,
 }
 
 impl Run {
@@ -88,6 +93,7 @@ impl Run {
         let shell = match self.shell {
             Shell::Bash => d::script::Shell::Bash,
             Shell::Python => d::script::Shell::Python,
+            Shell::Powershell => d::script::Shell::Powershell,
         };
         Ok(d::RunCommandRequest {
             request_id: request_id(),
@@ -104,6 +110,7 @@ impl Run {
             script: Some(d::Script {
                 shell: shell.into(),
                 source: Some(d::script::Source::Body(script(self.shell, &self.command)?)),
+                strict: Some(self.strict),
             }),
             timeout: Some(
                 prost_types::Duration::try_from(self.timeout)
@@ -131,6 +138,9 @@ fn script(shell: Shell, words: &[String]) -> Result<String, Failure> {
         }
         (Shell::Python, _) => {
             Err(Failure::usage("Python code must be one word: put it in quotes, like -- 'print(1)'."))
+        }
+        (Shell::Powershell, _) => {
+            Err(Failure::usage("A PowerShell command must be one word: put it in quotes, like -- 'Get-Date'."))
         }
     }
 }

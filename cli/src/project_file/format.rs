@@ -21,7 +21,7 @@ pub(super) use self::{
     stack::{
         ApplyChangeSet, Capability, ChangeSet, CloudFormation, DeleteStack, DeployStack, OnFailure, Staging, Tags,
     },
-    step::{Script, Shell, Start, Step},
+    step::{Script, Scripts, Shell, Start, Step},
     upload::{Encryption, Settings, UploadToS3},
 };
 use super::fault::{Fault, Place};
@@ -40,6 +40,9 @@ pub(super) struct ProjectFile {
     /// Variables; one entry for each value.
     #[serde(default)]
     pub(super) variables: Vec<Variable>,
+    /// What holds for all scripts that do not say otherwise.
+    #[serde(default)]
+    pub(super) scripts: Scripts,
     /// The steps, in order.
     pub(super) steps: Vec<Step>,
 }
@@ -87,6 +90,9 @@ pub(crate) fn schema() -> Schema {
 /// The first fault, with its place.
 pub(super) fn parse(text: &str) -> Result<ProjectFile, Fault> {
     let mut file: ProjectFile = serde_saphyr::from_str(text).map_err(|error| fault(&error))?;
+    for script in file.steps.iter_mut().filter_map(|step| step.script.as_mut()) {
+        script.strict.get_or_insert(file.scripts.strict);
+    }
     for stack in file.steps.iter_mut().filter_map(Step::deployed_mut) {
         stack.parameters.spell(text);
     }

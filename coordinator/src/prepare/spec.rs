@@ -74,6 +74,7 @@ fn script(ready: &Ready, script: &Script, source: String) -> Result<Rendered, Re
     let (shell, ending) = match script.shell {
         Shell::Bash => ("bash", "sh"),
         Shell::Python => ("python", "py"),
+        Shell::PowerShell => ("powershell", "ps1"),
     };
     let name = match &script.source {
         Source::Body(_) => format!("script.{ending}"),
@@ -92,7 +93,12 @@ fn script(ready: &Ready, script: &Script, source: String) -> Result<Rendered, Re
         files: ready.plan.process.files_of(ready.step()).into_iter().map(spec_file).collect(),
         warnings,
         secret_texts,
-        ..Rendered::of(step_spec::Action::Script(ScriptAction { shell: shell.into(), body, name }))
+        ..Rendered::of(step_spec::Action::Script(ScriptAction {
+            shell: shell.into(),
+            body,
+            name,
+            strict: script.strict,
+        }))
     })
 }
 

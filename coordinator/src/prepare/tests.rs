@@ -147,7 +147,12 @@ fn step(action: Action) -> Step {
 }
 
 fn bash(body: &str) -> Step {
-    step(Action::Script(Script { shell: Shell::Bash, source: Source::Body(body.into()), substitute: true }))
+    step(Action::Script(Script {
+        shell: Shell::Bash,
+        source: Source::Body(body.into()),
+        substitute: true,
+        strict: false,
+    }))
 }
 
 fn with_identity(step: Step, identity: Identity) -> Step {

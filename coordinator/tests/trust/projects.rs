@@ -12,7 +12,7 @@ use crate::world::{World, files_with, reason};
 const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
 fn step_with(source: script::Source) -> Step {
-    let script = Script { shell: script::Shell::Bash as i32, source: Some(source) };
+    let script = Script { shell: script::Shell::Bash as i32, source: Some(source), strict: None };
     Step { name: "One".into(), action: Some(step::Action::Script(script)), ..Step::default() }
 }
 

@@ -256,7 +256,8 @@ fn script_from_wire(script: &wire::Script) -> Result<Script, &'static str> {
     let shell = match S::try_from(script.shell) {
         Ok(S::Bash) => Shell::Bash,
         Ok(S::Python) => Shell::Python,
-        Ok(S::Unspecified) => return Err("its `script.shell` is missing: write bash or python"),
+        Ok(S::Powershell) => Shell::PowerShell,
+        Ok(S::Unspecified) => return Err("its `script.shell` is missing: write bash, python or powershell"),
         Err(_) => return Err("its `script.shell` is not known to this version"),
     };
     let source = match &script.source {
@@ -264,7 +265,7 @@ fn script_from_wire(script: &wire::Script) -> Result<Script, &'static str> {
         Some(W::File(path)) => Source::File(path.clone()),
         None => return Err("its script has neither `body` nor `file`"),
     };
-    Ok(Script { shell, source, substitute: true })
+    Ok(Script { shell, source, substitute: true, strict: script.strict.unwrap_or(true) })
 }
 
 fn action_to_wire(action: &Action) -> Option<wire::step::Action> {
@@ -274,11 +275,13 @@ fn action_to_wire(action: &Action) -> Option<wire::step::Action> {
             shell: match script.shell {
                 Shell::Bash => script::Shell::Bash,
                 Shell::Python => script::Shell::Python,
+                Shell::PowerShell => script::Shell::Powershell,
             } as i32,
             source: Some(match &script.source {
                 Source::Body(text) => script::Source::Body(text.clone()),
                 Source::File(path) => script::Source::File(path.clone()),
             }),
+            strict: Some(script.strict),
         }),
         Action::DeployStack(stack) => wire::step::Action::DeployStack((&**stack).into()),
         Action::ApplyChangeSet(apply) => wire::step::Action::ApplyChangeSet(apply.into()),

@@ -166,7 +166,7 @@ pub(super) mod tests {
     use crate::plan::{Aws, Retries, Script, Shell, Start};
 
     fn script(source: Source) -> Action {
-        Action::Script(Script { shell: Shell::Bash, source, substitute: true })
+        Action::Script(Script { shell: Shell::Bash, source, substitute: true, strict: false })
     }
 
     pub(in crate::plan) fn step(name: &str) -> Step {

@@ -141,7 +141,8 @@ mod tests {
 
     fn process() -> Process {
         let with = |name: &str, action| Step { action, ..step(name) };
-        let script = Script { shell: Shell::Bash, source: Source::File("run.sh".into()), substitute: true };
+        let script =
+            Script { shell: Shell::Bash, source: Source::File("run.sh".into()), substitute: true, strict: false };
         let upload =
             UploadToS3 { source: vec!["dist/**".into()], exclude: vec!["dist/*.map".into()], ..UploadToS3::default() };
         let stack = DeployStack {

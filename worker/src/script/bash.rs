@@ -1,31 +1,23 @@
 //! Variables as bash reads them.
 
-use std::collections::BTreeSet;
+use super::variables::{Variables, without_nul};
 
-use proto::worker::SpecVariable;
-
-/// One assignment each to the two arrays that the bootstrap declared; the last variable of a name counts.
-pub(super) fn write_variables(variables: &[SpecVariable], warnings: &mut Vec<String>) -> Vec<u8> {
-    let mut text = String::new();
-    let mut names = BTreeSet::new();
-    for variable in variables.iter().rev().filter(|variable| !variable.name.is_empty()) {
-        if !names.insert(variable.name.to_lowercase()) {
-            continue;
-        }
-        if variable.name.contains('\0') || variable.value.contains('\0') {
-            warnings.push(format!(
-                "Variable \"{}\" holds a NUL byte, which bash cannot; the script sees it without.",
-                variable.name.replace('\0', "")
-            ));
-        }
-        let name = quoted(&variable.name);
-        text.push_str(&format!("octopus_parameters[{name}]={}\n", quoted(&variable.value)));
-        text.push_str(&format!("__longshore_names[{}]={name}\n", quoted(&variable.name.to_lowercase())));
+/// Words that end with NUL bytes, which bash reads at once into one array: how many variables there are; their lower-case names and
+/// values, sorted by name, so that one can be found without a look at the others; and, where the script mentions the array
+/// `octopus_parameters`, their names as they were written. To fill that array takes bash some time for thousands.
+pub(super) fn variables(variables: &Variables<'_>, script: &str) -> Vec<u8> {
+    let mut words = String::new();
+    let mut word = |text: &str| {
+        words.push_str(&without_nul(text));
+        words.push('\0');
+    };
+    word(&variables.iter().count().to_string());
+    for (key, variable) in variables.iter() {
+        word(key);
+        word(&variable.value);
     }
-    text.into_bytes()
-}
-
-/// As one word that bash takes literally, whatever is in it.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\0', "").replace('\'', r"'\''"))
+    if script.contains("octopus_parameters") {
+        variables.iter().for_each(|(_, variable)| word(&variable.name));
+    }
+    words.into_bytes()
 }

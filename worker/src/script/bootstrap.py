@@ -79,7 +79,16 @@ def updateprogress(progress, message=None):
     __send("progress", {"percentage": progress, "message": "" if message is None else message})
 
 
-fail_step, update_progress = failstep, updateprogress
+def __foreign(name):
+    def left_out(*_, **__):
+        __write("warning", f"{name} has no meaning in Longshore and was left out.")
+
+    return left_out
+
+
+fail_step, update_progress, fail_healthcheck = failstep, updateprogress, failstep
+set_environmentstate, set_environmenturl = __foreign("set_environmentstate"), __foreign("set_environmenturl")
+new_octopustarget, remove_octopustarget = __foreign("new_octopustarget"), __foreign("remove_octopustarget")
 write_verbose, write_highlight, write_wait, write_warning = printverbose, printhighlight, printwait, printwarning
 
 

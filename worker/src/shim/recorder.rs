@@ -3,6 +3,7 @@
 //! Knows nothing of processes and pipes.
 
 use std::{
+    collections::BTreeSet,
     io,
     time::{Duration, Instant},
 };
@@ -40,7 +41,29 @@ pub(super) struct Recorder {
     outputs: Outputs,
     summary: Option<Summary>,
     output_error: Option<OutputError>,
+    /// Messages that were warned about.
+    left_out: BTreeSet<String>,
+    /// Whether it was warned about something that only looks like a message.
+    malformed: bool,
 }
+
+/// What Octopus does with these is its own infrastructure's.
+const FOREIGN: [&str; 11] = [
+    "calamari-deployment-metric",
+    "calamari-found-package",
+    "calamari-script-isolation-alert",
+    "calamari-timed-operation",
+    "create-awsaccount",
+    "createsteppackagetarget",
+    "delete-target",
+    "deltaverification",
+    "foundpackage",
+    "k8s-manifest-applied",
+    "set-environmentstate",
+];
+
+/// 20 kinds of messages that are warned about; more are no accident.
+const WARNED: usize = 20;
 
 impl Recorder {
     /// With the secrets known so far, and the key that seals secret outputs.
@@ -56,6 +79,8 @@ impl Recorder {
             outputs: Outputs::new(output_key),
             summary: None,
             output_error: None,
+            left_out: BTreeSet::new(),
+            malformed: false,
         }
     }
 
@@ -170,7 +195,12 @@ impl Recorder {
             }
             Piece::Malformed(text) => {
                 self.stdout.push(text, &mut self.log);
-                self.line(Level::Warning, "The line above looks like a service message, and is not one.");
+                if !std::mem::replace(&mut self.malformed, true) {
+                    self.line(
+                        Level::Warning,
+                        "The line above looks like a service message, and is not one: it is shown as it is, like others after it.",
+                    );
+                }
             }
             Piece::Oversized => self.refuse_output(OutputError::Unreadable),
         }
@@ -255,10 +285,14 @@ impl Recorder {
 
     fn warn_about(&mut self, message: &Message) {
         let name = message.name().chars().take(40).collect::<String>();
-        self.line(
-            Level::Warning,
-            &format!("Service message \"{name}\" was left out: it is not known here, or lacks what it needs."),
-        );
+        if self.left_out.len() == WARNED || !self.left_out.insert(name.clone()) {
+            return;
+        }
+        let why = match FOREIGN.contains(&message.name()) {
+            true => "has no meaning in Longshore and is left out",
+            false => "is left out: it is not known here, or lacks what it needs",
+        };
+        self.line(Level::Warning, &format!("Service message \"{name}\" {why}."));
     }
 }
 

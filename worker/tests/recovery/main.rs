@@ -42,7 +42,8 @@ impl Host {
         let execution = ExecutionId(uuid::Uuid::new_v4());
         home.exec(execution).create().unwrap();
         home.runtime(execution).create().unwrap();
-        let action = ScriptAction { shell: "bash".into(), body: script(marks.path()), name: "script.sh".into() };
+        let action =
+            ScriptAction { shell: "bash".into(), body: script(marks.path()), name: "script.sh".into(), strict: false };
         let spec = StepSpec {
             execution_id: execution.to_string(),
             action: Some(Action::Script(action)),

@@ -175,3 +175,109 @@ done
 "#;
     assert_eq!(Stage::bash(body).run().stdout(), "");
 }
+
+#[test]
+fn a_strict_script_ends_at_the_first_command_that_fails_and_says_which() {
+    for (body, line, command) in [
+        ("echo one\nfalse\necho never", 2, "false"),
+        ("echo one\nfalse | cat\necho never", 2, "cat"),
+        ("echo one\nf() {\n  ls /nowhere\n}\nf\necho never", 3, "ls /nowhere"),
+        ("echo one\nx=$(exit 3)\necho never", 2, "x=$(exit 3)"),
+    ] {
+        let left = Stage::script("strict bash", body).run();
+        assert_eq!(left.stdout(), "one\n", "{body}");
+        let said = format!("deploy/step.sh: line {line}: this command failed with exit code");
+        let error = left.at(Level::Error);
+        assert!(error.contains(&said) && error.contains(command), "{body}: {error}");
+        assert_ne!(left.outcome.exit_code, Some(0));
+    }
+    let left = Stage::script("strict bash", "echo \"$nobody\"\necho never").run();
+    assert!(left.at(Level::Error).contains("line 1: nobody: unbound variable"), "{}", left.at(Level::Error));
+}
+
+#[test]
+fn what_is_asked_and_not_demanded_does_not_end_a_strict_script() {
+    let body = "if false; then echo no; fi\nfalse || echo or\nx=$(get_octopusvariable Nobody)\necho \"[$x]\"\ntrap 'echo bye' EXIT";
+    let left = Stage::script("strict bash", body).run();
+    assert_eq!((left.outcome.kind, left.stdout().as_str()), (OutcomeKind::Succeeded, "or\n[]\nbye\n"));
+}
+
+#[test]
+fn no_secret_is_told_with_the_command_that_failed() {
+    let body = "password=$(get_octopusvariable Password)\ntest \"$password\" = other";
+    let left = Stage::script("strict bash", body).secret("Password", "correct-horse").run();
+    let error = left.at(Level::Error);
+    assert!(error.contains("test \"$password\" = other") && !error.contains("correct-horse"), "{error}");
+}
+
+#[test]
+fn every_function_works_in_a_strict_script() {
+    let body = r#"
+set_octopusvariable Empty ""
+set_octopusvariable Secret "a secret value" -sensitive
+get_octopusvariable empty
+write_verbose; write_highlight; write_wait; write_warning "*  a   b"
+update_progress; update_progress 5
+encode_servicemessagevalue ""; encode_servicemessagevalue a; encode_servicemessagevalue ab; echo
+set_environmentstate k v; new_octopustarget --name x; remove-octopustarget x
+get_octopusvariable; get_octopusvariable ""
+echo done
+"#;
+    let left = stage("strict bash", body).run();
+    assert_eq!(left.outcome.kind, OutcomeKind::Succeeded, "{}", left.at(Level::Error));
+    assert_eq!(left.stdout().lines().last(), Some("done"));
+    assert_eq!(left.outputs["Empty"], "");
+    let warnings = left.at(Level::Warning);
+    assert!(warnings.contains("*  a   b\n") && warnings.contains("new_octopustarget has no meaning"), "{warnings}");
+    let left = stage("strict bash", "fail_step").run();
+    assert_eq!(left.outcome.exit_code, Some(1));
+}
+
+#[test]
+fn thousands_of_variables_are_found_and_only_the_last_of_a_name_counts() {
+    let fill = |shell: &str, body: &str| {
+        let stage = Stage::script(shell, body).variable("Step 7 é", "first").variable("STEP 7 É", "last");
+        (0..3000).fold(stage, |stage, number| {
+            stage.variable(&format!("Octopus.Action[Step {number}].Output.Ö{number}"), &format!("value {number}"))
+        })
+    };
+    let bash = r#"
+get_octopusvariable 'octopus.action[STEP 2999].output.ö2999'; get_octopusvariable 'Octopus.Action[Step 0].Output.Ö0'
+get_octopusvariable 'step 7 é'; get_octopusvariable zzz; get_octopusvariable aaa
+set_octopusvariable 'x' y; get_octopusvariable X
+"#;
+    assert_eq!(fill("strict bash", bash).run().stdout(), "value 2999\nvalue 0\nlast\ny\n");
+    let whole = r#"echo "${octopus_parameters[Octopus.Action[Step 1500].Output.Ö1500]} ${#octopus_parameters[@]}""#;
+    assert_eq!(fill("strict bash", whole).run().stdout(), "value 1500 3001\n");
+    let python = "print(get_octopusvariable('octopus.action[STEP 2999].output.ö2999'), len(octopusvariables))";
+    assert_eq!(fill("python", python).run().stdout(), "value 2999 3001\n");
+}
+
+#[test]
+fn a_variable_named_like_one_that_loads_code_loads_none() {
+    let names =
+        ["LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "PYTHONPATH", "PYTHONSTARTUP", "PROMPT_COMMAND", "PATH"];
+    let filled = |shell: &str, body: &str| {
+        names.iter().fold(Stage::script(shell, body), |stage, name| stage.variable(name, "/evil/code"))
+    };
+    let left = filled("bash", "env; bash -c env; get_octopusvariable LD_PRELOAD").run();
+    assert_eq!(left.stdout().matches("/evil/code").count(), 1, "{}", left.stdout());
+    let left = filled("python", "import os\nprint(os.environ)\nprint(get_octopusvariable('PYTHONPATH'))").run();
+    assert_eq!(left.stdout().matches("/evil/code").count(), 1, "{}", left.stdout());
+}
+
+#[test]
+fn a_python_function_takes_none_for_a_message() {
+    let body =
+        "updateprogress(5, None)\nset_octopusvariable('N', None)\nset_environmentstate('a', 'b')\nfailstep(None)";
+    let left = Stage::python(body).run();
+    assert_eq!((left.outcome.exit_code, left.outputs["N"].as_str()), (Some(1), ""));
+}
+
+#[test]
+fn without_a_side_channel_messages_go_to_standard_output() {
+    let left = Stage::bash("exec 199>&-\nset_octopusvariable A b\nupdate_progress 3 x\necho done").run();
+    assert_eq!((left.stdout().as_str(), left.outputs["A"].as_str()), ("done\n", "b"));
+    let left = Stage::python("import os\nos.close(199)\nset_octopusvariable('A', 'b')\nprint('done')").run();
+    assert_eq!((left.stdout().as_str(), left.outputs["A"].as_str()), ("done\n", "b"));
+}

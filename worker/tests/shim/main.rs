@@ -9,6 +9,7 @@ mod endpoint;
 mod environment;
 mod helpers;
 mod messages;
+mod powershell;
 mod stage;
 mod streams;
 mod unhappy;

@@ -27,6 +27,40 @@ fn what_looks_like_a_message_and_is_none_is_shown_and_warned_about() {
 }
 
 #[test]
+fn messages_of_another_infrastructure_and_unknown_ones_are_warned_about_once_each() {
+    let body = r###"
+for i in 1 2 3; do
+  echo "##octopus[delete-target name='YQ==']"; echo "##octopus[Unheard-of]"; echo "##octopus[setVariable value='YQ==']"
+  echo "##octopus[mask value=YQ==]"
+done
+for i in {1..100}; do echo "##octopus[kind-$i]"; done
+"###;
+    let left = Stage::bash(body).run();
+    let warnings = left.at(Level::Warning);
+    for once in
+        ["\"delete-target\" has no meaning in Longshore", "\"unheard-of\" is left out", "\"setvariable\" is left out"]
+    {
+        assert_eq!(warnings.matches(once).count(), 1, "{once}: {warnings}");
+    }
+    assert_eq!(warnings.matches("looks like a service message").count(), 1, "{warnings}");
+    assert_eq!(left.stdout().matches("##octopus[mask value=YQ==]").count(), 3, "it is shown as it is");
+    assert!(warnings.lines().count() <= 21, "{warnings}");
+}
+
+#[test]
+fn a_message_with_a_megabyte_in_it_fails_the_step_with_a_sentence_and_is_shown_nowhere() {
+    let body = "import base64, sys\nprint(\"##octopus[setVariable name='Tg==' value='\" + 'QUFB' * 350000 + \"']\")\nprint('went on')";
+    let left = Stage::python(body).run();
+    assert_eq!((left.outcome.reason.as_str(), left.stdout().as_str()), ("OUTPUT_REFUSED", "went on\n"));
+}
+
+#[test]
+fn ordinary_output_cannot_speak_on_the_side_channel_by_accident() {
+    let left = Stage::bash("echo '##octopus[progress percentage=' ; echo \"'NTA=']\"; echo plain").run();
+    assert!(left.stdout().contains("##octopus[progress percentage=\n'NTA=']\nplain\n"), "{}", left.stdout());
+}
+
+#[test]
 fn a_sensitive_output_is_sealed_and_masked_from_then_on_on_both_streams() {
     for (shell, body) in [
         (

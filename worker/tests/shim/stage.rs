@@ -235,7 +235,8 @@ impl Left {
 }
 
 pub(crate) fn script_action(shell: &str, body: &str) -> Action {
-    Action::Script(ScriptAction { shell: shell.into(), body: body.into(), name: "deploy/step.sh".into() })
+    let (shell, strict) = shell.strip_prefix("strict ").map_or((shell, false), |shell| (shell, true));
+    Action::Script(ScriptAction { shell: shell.into(), body: body.into(), name: "deploy/step.sh".into(), strict })
 }
 
 pub(crate) fn session() -> Credentials {

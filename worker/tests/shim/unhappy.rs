@@ -45,9 +45,9 @@ fn a_refusal_is_the_log_and_the_outcome_and_nothing_is_started() {
 
 #[test]
 fn an_unknown_shell_and_an_unknown_action_are_refused() {
-    let left = Stage::script("powershell", "").run();
+    let left = Stage::script("fish", "").run();
     assert_eq!(left.outcome.reason, "UNSUPPORTED");
-    assert!(left.outcome.detail.contains("\"powershell\""));
+    assert!(left.outcome.detail.contains("\"fish\""));
     let mut stage = Stage::action(Action::Script(ScriptAction::default()));
     stage.spec().action = None;
     assert_eq!(stage.run().outcome.reason, "UNSUPPORTED");

@@ -109,6 +109,24 @@ pub(crate) struct Script {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(crate) file: Option<Spanned<String>>,
+    /// Whether it ends at the first command that fails; `scripts.strict` of the project when absent.
+    #[serde(default)]
+    pub(crate) strict: Option<bool>,
+}
+
+/// What holds for all scripts of a project that do not say otherwise.
+#[derive(Deserialize, JsonSchema, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scripts {
+    /// Whether they end at the first command that fails; true when absent.
+    #[serde(default = "strict")]
+    pub(crate) strict: bool,
+}
+
+impl Default for Scripts {
+    fn default() -> Self {
+        Self { strict: strict() }
+    }
 }
 
 /// Which program reads a script.
@@ -119,6 +137,12 @@ pub(crate) enum Shell {
     Bash,
     /// Python 3.
     Python,
+    /// PowerShell 7.
+    Powershell,
+}
+
+fn strict() -> bool {
+    true
 }
 
 fn default_pool() -> String {

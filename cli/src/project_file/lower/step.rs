@@ -70,8 +70,9 @@ fn script(step: &format::Step, script: &format::Script) -> Result<plan::Script, 
     let shell = match script.shell {
         format::Shell::Bash => plan::Shell::Bash,
         format::Shell::Python => plan::Shell::Python,
+        format::Shell::Powershell => plan::Shell::PowerShell,
     };
-    Ok(plan::Script { shell, source, substitute: true })
+    Ok(plan::Script { shell, source, substitute: true, strict: script.strict.unwrap_or(true) })
 }
 
 /// A fault at a step's name.

@@ -28,6 +28,7 @@ pub(super) struct ScriptView {
     shell: String,
     #[serde(flatten)]
     source: SourceView,
+    strict: bool,
 }
 
 #[derive(Serialize)]
@@ -44,6 +45,7 @@ impl ActionView {
         Some(match action {
             Action::Script(it) => Self::Script(ScriptView {
                 shell: word(it.shell().as_str_name(), "SHELL_"),
+                strict: it.strict(),
                 source: match it.source? {
                     Source::Body(text) => SourceView::Body(text),
                     Source::File(path) => SourceView::File(path),
@@ -59,8 +61,8 @@ impl ActionView {
     /// For a table.
     pub(super) fn in_a_word(&self) -> String {
         match self {
-            Self::Script(ScriptView { shell, source: SourceView::Body(_) }) => format!("{shell} script"),
-            Self::Script(ScriptView { shell, source: SourceView::File(path) }) => format!("{shell} script {path}"),
+            Self::Script(ScriptView { shell, source: SourceView::Body(_), .. }) => format!("{shell} script"),
+            Self::Script(ScriptView { shell, source: SourceView::File(path), .. }) => format!("{shell} script {path}"),
             Self::DeployStack(it) => it.in_a_word(),
             Self::ApplyChangeSet(it) => format!("change set of stack {}", it.stack),
             Self::DeleteStack(it) => format!("deletion of stack {}", it.stack),

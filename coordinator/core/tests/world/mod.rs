@@ -313,6 +313,7 @@ pub(crate) fn step(name: &str) -> Step {
             shell: Shell::Bash,
             source: Source::Body("true".into()),
             substitute: true,
+            strict: true,
         }),
     }
 }

@@ -69,7 +69,8 @@ async fn what_does_not_fit_a_message_is_refused_before_a_worker_is_asked() {
 #[tokio::test]
 async fn a_file_that_was_never_uploaded_is_named() {
     let bench = Bench::new().await;
-    let script = Script { shell: Shell::Bash, source: Source::File("deploy.sh".into()), substitute: true };
+    let script =
+        Script { shell: Shell::Bash, source: Source::File("deploy.sh".into()), substitute: true, strict: false };
     let file = File { path: "deploy.sh".into(), sha256: "0".repeat(64), size: 1, executable: false };
     let id = bench.deploy(Process { steps: vec![step(Action::Script(script))], files: vec![file] }, Vec::new()).await;
     let refusal = bench.spec(id, 0).await.expect_err("it must be refused");

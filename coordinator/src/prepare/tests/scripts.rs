@@ -43,8 +43,12 @@ async fn a_variable_made_null_is_not_there_for_the_script() {
 #[tokio::test]
 async fn a_command_is_run_as_it_was_typed() {
     let bench = Bench::new().await;
-    let script =
-        Script { shell: Shell::Python, source: Source::Body("print('#{Greeting}')".into()), substitute: false };
+    let script = Script {
+        shell: Shell::Python,
+        source: Source::Body("print('#{Greeting}')".into()),
+        substitute: false,
+        strict: false,
+    };
     let spec = bench.spec_of(step(Action::Script(script)), vec![text("Greeting", "hello")]).await.expect("rendered");
     assert_eq!(body(&spec), "print('#{Greeting}')");
     assert_eq!(spec.preamble, []);
@@ -55,7 +59,12 @@ async fn a_script_in_a_file_is_read_and_the_projects_files_go_with_it() {
     let bench = Bench::new().await;
     let files =
         vec![bench.upload("scripts/notify.py", b"print('#{Octopus.Step.Name}')"), bench.upload("data.json", b"{}")];
-    let script = Script { shell: Shell::Python, source: Source::File("scripts/notify.py".into()), substitute: true };
+    let script = Script {
+        shell: Shell::Python,
+        source: Source::File("scripts/notify.py".into()),
+        substitute: true,
+        strict: false,
+    };
     let id = bench.deploy(Process { steps: vec![step(Action::Script(script))], files }, Vec::new()).await;
     let spec = bench.spec(id, 0).await.expect("rendered");
     assert_eq!(body(&spec), "print('Who am I')");
@@ -69,7 +78,8 @@ async fn a_script_in_a_file_is_read_and_the_projects_files_go_with_it() {
 async fn a_script_that_is_not_utf_8_is_refused_by_name() {
     let bench = Bench::new().await;
     let files = vec![bench.upload("latin.sh", b"echo caf\xe9")];
-    let script = Script { shell: Shell::Bash, source: Source::File("latin.sh".into()), substitute: true };
+    let script =
+        Script { shell: Shell::Bash, source: Source::File("latin.sh".into()), substitute: true, strict: false };
     let id = bench.deploy(Process { steps: vec![step(Action::Script(script))], files }, Vec::new()).await;
     let refusal = bench.spec(id, 0).await.expect_err("it must be refused");
     assert_eq!(refusal.reason, "INVALID_FILE");

@@ -104,8 +104,12 @@ fn step(request: RunCommandRequest) -> Result<Step, Fault> {
     let shell = match script.shell() {
         script::Shell::Bash => Shell::Bash,
         script::Shell::Python => Shell::Python,
-        script::Shell::Unspecified => return Err(invalid("`script.shell` is missing: say bash or python.")),
+        script::Shell::Powershell => Shell::PowerShell,
+        script::Shell::Unspecified => {
+            return Err(invalid("`script.shell` is missing: say bash, python or powershell."));
+        }
     };
+    let strict = script.strict();
     let body = match script.source {
         Some(script::Source::Body(body)) => body,
         Some(script::Source::File(_)) => {
@@ -114,7 +118,7 @@ fn step(request: RunCommandRequest) -> Result<Step, Fault> {
         None => return Err(invalid("`script.body` is missing: say what to run.")),
     };
     let pool = if request.pool.is_empty() { pool::DEFAULT.into() } else { request.pool };
-    let action = Action::Script(Script { shell, source: Source::Body(body), substitute: false });
+    let action = Action::Script(Script { shell, source: Source::Body(body), substitute: false, strict });
     Ok(Step {
         requires: request.requires.into_iter().collect(),
         timeout: request.timeout.map_or(Ok(limits::DEFAULT_TIMEOUT), timeout)?,

@@ -20,9 +20,9 @@ fn word() -> impl Strategy<Value = String> {
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    let script = (word(), any::<bool>()).prop_map(|(body, is_bash)| {
-        let shell = if is_bash { Shell::Bash } else { Shell::Python };
-        Action::Script(Script { shell, source: Source::Body(body), substitute: true })
+    let shell = prop_oneof![Just(Shell::Bash), Just(Shell::Python), Just(Shell::PowerShell)];
+    let script = (word(), shell, any::<bool>()).prop_map(|(body, shell, strict)| {
+        Action::Script(Script { shell, source: Source::Body(body), substitute: true, strict })
     });
     prop_oneof![script, deploy_stack(), others()]
 }
@@ -188,7 +188,7 @@ proptest! {
 }
 
 fn bare() -> wire::Project {
-    let script = wire::Script { shell: 1, source: Some(wire::script::Source::Body("true".into())) };
+    let script = wire::Script { shell: 1, source: Some(wire::script::Source::Body("true".into())), strict: None };
     let step =
         wire::Step { name: "One".into(), action: Some(wire::step::Action::Script(script)), ..wire::Step::default() };
     wire::Project { name: "shop".into(), steps: vec![step], ..wire::Project::default() }

@@ -51,6 +51,8 @@ impl Work {
 fn unknown_shell(shell: &str) -> NotStarted {
     NotStarted::new(
         "UNSUPPORTED",
-        format!("This worker cannot run scripts for \"{shell}\"; it knows bash and python. Upgrade the worker."),
+        format!(
+            "This worker cannot run scripts for \"{shell}\"; it knows bash, python and powershell. Upgrade the worker."
+        ),
     )
 }

@@ -58,6 +58,7 @@ async fn two_calls_with_one_request_id_at_once_make_one_command() {
         script: Some(wire::Script {
             shell: wire::script::Shell::Bash.into(),
             source: Some(wire::script::Source::Body("true".into())),
+            strict: None,
         }),
         ..RunCommandRequest::default()
     };
@@ -89,7 +90,7 @@ async fn what_is_refused_makes_nothing() {
 #[tokio::test]
 async fn a_command_without_pool_script_or_account_says_what_is_missing() {
     let bench = Bench::new().await;
-    let script = |source| Some(wire::Script { shell: wire::script::Shell::Bash.into(), source });
+    let script = |source| Some(wire::Script { shell: wire::script::Shell::Bash.into(), source, strict: None });
     let body = || script(Some(wire::script::Source::Body("true".into())));
     let account = |name: &str| {
         Some(wire::Aws { identity: wire::aws::Identity::Account.into(), account: name.into(), ..wire::Aws::default() })
