@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use tests::{environment, project};
+use tests::parts::{environment, project};
 
 /// Parses each file that is named, and says what is not PowerShell in it.
 const READER: &str = r"
