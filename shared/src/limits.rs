@@ -91,6 +91,10 @@ pub const DISK_FLOOR_BYTES: u64 = 128 << 20;
 pub const MASKED_CHARS: usize = 4;
 /// 4 KiB: the longest piece of a secret that is searched for at once, hence the most that masking holds back of a log.
 pub const NEEDLE_BYTES: usize = 4 << 10;
+/// 1 KiB: colours of a terminal and ends of lines within a secret, together; masking holds them back with it.
+pub const INTERRUPTION_BYTES: usize = 1 << 10;
+/// 8 characters: shorter secrets are masked, and also hide words that happen to be the same.
+pub const WEAK_SECRET_CHARS: usize = 8;
 /// 32 KiB: secrets masked in all their spellings, together. Each byte of them costs some 800 bytes of memory, at the worst
 /// four times that; a step has a dozen values of some dozen bytes.
 pub const SPELLED_BYTES: usize = 32 << 10;

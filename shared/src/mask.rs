@@ -1,13 +1,15 @@
 //! Hides secrets in a stream of bytes: every spelling of a secret that tools print becomes [`MASK`], wherever the
 //! stream is cut. A byte is held back only while it may still be the beginning of a secret.
 //!
-//! Two hits that share a byte become one mask. What is not found: a secret in another case, with its characters apart,
-//! compressed, wrapped in the middle of its Base64 text, encoded twice (JSON twice is found), or without its last
-//! character. Of a Base64 text that holds more than the secret, one character at each border of the secret may stay.
+//! Two hits that share a byte become one mask. A secret is found also when a terminal's colours stand in it, or the end of a line
+//! after its first eight bytes. What is not found: a secret in another case, with its characters apart, compressed, encoded twice (JSON
+//! twice is found), or without its last characters when it is short. Of a Base64 text that holds more than the secret, one character at
+//! each border of the secret may stay.
 //!
 //! Knows nothing of lines, logs or where secrets come from.
 
 mod automaton;
+mod cursor;
 mod needle;
 mod spelling;
 mod stream;

@@ -70,6 +70,7 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     if wanted("masking") {
         logs::masking(&mut report, size);
+        logs::adversarial_masking(&mut report, size);
     }
     if wanted("dispatch") {
         runtime.block_on(dispatch::measure(&mut report, size))?;

@@ -9,12 +9,13 @@ use shared::reason::Reason;
 use tests::parts::project;
 
 /// Pages that lead a reader to other files.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/identities.md",
     "docs/cloudformation.md",
+    "docs/masking.md",
     "docs/s3.md",
     "docs/scripts.md",
     "docs/templates.md",

@@ -111,7 +111,12 @@ impl Automaton {
         path.iter().try_fold(ROOT, |node, &byte| self.child(node, byte))
     }
 
-    fn step(&self, mut node: Node, byte: u8) -> Node {
+    /// Length of the longest needle that ends at a node; 0 for none.
+    pub(super) fn needle(&self, node: Node) -> usize {
+        usize::from(self.needle[node.at()])
+    }
+
+    pub(super) fn step(&self, mut node: Node, byte: u8) -> Node {
         while node != ROOT {
             if let Some(child) = self.child(node, byte) {
                 return child;

@@ -20,7 +20,19 @@ pub(super) fn in_all_spellings(value: &[u8]) -> BTreeSet<Vec<u8>> {
         needles.extend(spelling::encoded(text).filter(|needle| needle.len() >= LONG_ENOUGH));
     }
     needles.extend(layout.unusual);
+    needles.extend(without_last_characters(value));
     cut(needles)
+}
+
+/// What is left of a long secret in one word when a tool cuts up to four characters off; of a short one, that would be a word like
+/// others.
+fn without_last_characters(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    const LEFT: usize = 16;
+    let word = Some(value.trim_ascii()).filter(|word| word.len() > LEFT && !word.iter().any(u8::is_ascii_whitespace));
+    word.into_iter()
+        .flat_map(|word| (1..=4).filter_map(move |cut| word.get(..word.len() - cut)))
+        .filter(|left| left.len() >= LEFT)
+        .map(<[u8]>::to_vec)
 }
 
 /// A value's needles without any spelling but its own.

@@ -133,6 +133,62 @@ proptest! {
     }
 
     #[test]
+    fn colours_in_a_text_make_no_difference_to_what_is_found_in_any_cut(
+        needles in vec(letters(4..10), 1..6),
+        pieces in vec((letters(0..8), colour()), 0..12),
+        mut cuts in vec(0usize..200, 0..12),
+    ) {
+        let needles: Vec<&[u8]> = needles.iter().map(Vec::as_slice).collect();
+        let (mut text, mut plain, mut origin) = (Vec::new(), Vec::new(), Vec::new());
+        for (letters, colour) in &pieces {
+            for &letter in letters {
+                origin.push(text.len());
+                text.push(letter);
+                plain.push(letter);
+            }
+            text.extend_from_slice(colour.as_bytes());
+        }
+        // Found in the text without colours, and painted over with those within.
+        let raw = |hit: Range<usize>| origin[hit.start]..origin[hit.end - 1] + 1;
+        let mut hits: Vec<Range<usize>> = occurrences(&needles, &plain).into_iter().map(raw).collect();
+        hits.extend(occurrences(&needles, &text));
+        let expected = paint(hits, &text);
+        cuts.retain(|&cut| cut <= text.len());
+        cuts.extend([0, text.len()]);
+        cuts.sort_unstable();
+        let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
+        prop_assert_eq!(stream(bare(&needles), &pieces), &expected[..]);
+        prop_assert_eq!(stream(bare(&needles), &text.chunks(1).collect::<Vec<_>>()), &expected[..]);
+        prop_assert_eq!(bare(&needles).mask(&text), &expected[..]);
+    }
+
+    #[test]
+    fn a_long_secret_that_is_wrapped_is_found_in_any_cut(
+        width in 8usize..80,
+        ending in prop_oneof![Just("\n"), Just("\r\n")],
+        before in "[ -~]{0,20}",
+        after in "[ -~]{0,20}",
+        mut cuts in vec(0usize..300, 0..12),
+    ) {
+        let secret = base64(&(0..90u8).map(|number| number.wrapping_mul(37)).collect::<Vec<_>>());
+        let whole = [before.as_bytes(), &secret, after.as_bytes()].concat();
+        let text = whole.chunks(width).collect::<Vec<_>>().join(ending.as_bytes());
+        cuts.retain(|&cut| cut <= text.len());
+        cuts.extend([0, text.len()]);
+        cuts.sort_unstable();
+        let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
+        let masked = stream(masker(&[std::str::from_utf8(&secret).unwrap()]), &pieces);
+        prop_assert_eq!(&masked, &masker(&[std::str::from_utf8(&secret).unwrap()]).mask(&text));
+        // Where fewer than eight of its bytes stand on the first line, those stay; the rest is its longest part on lines.
+        let first = width - before.len() % width;
+        if first >= 8 || first == width {
+            let visible = masked.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
+            let around = before.bytes().chain(after.bytes()).filter(u8::is_ascii_alphanumeric).count();
+            prop_assert!(visible <= around, "{}", String::from_utf8_lossy(&masked));
+        }
+    }
+
+    #[test]
     fn base64_is_found_wherever_the_secret_stands_in_the_encoded_text(
         secret in vec(33u8..127, 8..40),
         before in vec(any::<u8>(), 0..9),
@@ -146,6 +202,56 @@ proptest! {
         let visible = masked.iter().filter(|byte| **byte != b'*').count();
         let around = (before.len() + after.len()) * 8 / 6 + 4 + 2;
         prop_assert!(visible <= around, "{}", String::from_utf8_lossy(&masked));
+    }
+}
+
+/// What terminals are sent between letters; mostly nothing.
+fn colour() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        3 => Just(""),
+        2 => Just("\x1b[01;31m\x1b[K"),
+        1 => Just("\x1b[m"),
+        1 => Just("\x1b(B"),
+    ]
+}
+
+#[test]
+fn a_secret_is_found_through_colours_and_wrapped_lines() {
+    let found = masker(&[AWS_SECRET, "supersecret"]);
+    for (text, expected) in [
+        ("a super\x1b[01;31m\x1b[Ksecret\x1b[m\x1b[K b", "a ********\x1b[m\x1b[K b"),
+        ("s\x1b[1mupersecre\x1b[0mt", "********"),
+        ("wJalrXUtnFEMI\n/K7MDENG+bPxRf\r\niCYEXAMPLEKEY.", "********."),
+        ("super\x1b[31mman", "super\x1b[31mman"),
+        ("supersec\n\nret", "supersec\n\nret"),
+        ("super\nsecret", "super\nsecret"),
+        ("super\x1b\x01secret", "super\x1b\x01secret"),
+        ("ss\x1b[1mupersecret.", "s********."),
+    ] {
+        assert_eq!(found.mask_str(text), expected, "{text:?}");
+    }
+    let wrapped = base64(&[&[b'x'; 50], AWS_SECRET.as_bytes(), &[b'y'; 30]].concat());
+    let lines = wrapped.chunks(76).collect::<Vec<_>>().join(&b'\n');
+    let masked = found.mask(&lines);
+    assert!(masked.len() < lines.len() - 40, "{}", String::from_utf8_lossy(&masked));
+}
+
+#[test]
+fn a_long_secret_is_found_without_its_last_characters() {
+    let cut = &AWS_SECRET[..AWS_SECRET.len() - 1];
+    assert_eq!(masker(&[AWS_SECRET]).mask_str(&format!("{cut} {AWS_SECRET}")), "******** ********");
+    assert_eq!(masker(&["supersecret"]).mask_str("supersecre"), "supersecre", "a word like others");
+}
+
+#[test]
+fn floods_of_newlines_and_colours_are_not_held_back() {
+    let mut stream = MaskStream::new(Arc::new(masker(&["line one\nline two", "supersecret"])));
+    let mut out = Vec::new();
+    for flood in ["line one\n", "\n", "\r", "supersec\x1b[1m", "\x1b[1m", "\x1b[111111111111", "\x1b"] {
+        for _ in 0..10_000 {
+            stream.push(flood.as_bytes(), &mut out);
+            assert!(stream.held() <= limits::NEEDLE_BYTES + limits::INTERRUPTION_BYTES, "{flood:?}: {}", stream.held());
+        }
     }
 }
 

@@ -73,8 +73,8 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// When its log cannot be written: nothing may be said about what it did.
     pub(super) fn run(mut self, cgroup: Option<Cgroup>) -> io::Result<(Outcome, Recorder)> {
-        let too_short = self.learn_secrets();
-        self.introduce(too_short);
+        let weak = self.learn_secrets();
+        self.introduce(weak);
         let outcome = match self.order.refusal.take() {
             Some(refusal) => self.refuse(&refusal.reason, &refusal.detail),
             None => self.start(cgroup)?,
@@ -82,19 +82,18 @@ impl<'a> Attempt<'a> {
         Ok((outcome, self.recorder))
     }
 
-    /// Before anything is written down. Answers the names of variables that cannot be masked.
+    /// Before anything is written down. Answers what is to be said of values that are short for a secret.
     fn learn_secrets(&mut self) -> Vec<String> {
         let sensitive = self.spec.variables.iter().filter(|variable| variable.sensitive);
-        let too_short = sensitive.clone().filter(|variable| is_too_short(&variable.value));
-        let too_short = too_short.map(|variable| variable.name.clone()).collect();
+        let weak = sensitive.clone().filter_map(|variable| weakness(&variable.name, &variable.value)).collect();
         let values = sensitive.map(|variable| &variable.value).chain(&self.spec.mask_values);
         self.recorder.learn(values.map(String::as_str));
         // Every step's environment has them.
         self.recorder.learn(self.order.way_to_aws().proxy.passwords());
-        too_short
+        weak
     }
 
-    fn introduce(&mut self, too_short: Vec<String>) {
+    fn introduce(&mut self, weak: Vec<String>) {
         if let Some(identity) = self.order.identity.clone() {
             self.recorder.line(Level::Info, &runs_as(&identity));
             self.recorder.identity(identity);
@@ -110,11 +109,7 @@ impl<'a> Attempt<'a> {
         for line in std::mem::take(&mut self.spec.preamble) {
             self.recorder.line(Level::try_from(line.level).unwrap_or(Level::Info), &line.text);
         }
-        for name in too_short {
-            let sentence = format!(
-                "The value of sensitive variable \"{name}\" has fewer than {} characters, so it is not masked in this log.",
-                limits::MASKED_CHARS
-            );
+        for sentence in weak {
             self.recorder.line(Level::Warning, &sentence);
         }
     }
@@ -221,8 +216,21 @@ fn runs_as(identity: &StepIdentity) -> String {
     format!("Runs in AWS account {account} as {arn} (region {region}, from {source}, {until})")
 }
 
-fn is_too_short(value: &str) -> bool {
-    !value.trim().is_empty() && value.chars().count() < limits::MASKED_CHARS
+/// What is to be said of a sensitive variable whose value is short.
+fn weakness(name: &str, value: &str) -> Option<String> {
+    let chars = value.chars().count();
+    if value.trim().is_empty() || chars >= limits::WEAK_SECRET_CHARS {
+        return None;
+    }
+    let consequence = if chars < limits::MASKED_CHARS {
+        format!("fewer than {} characters, so it is not masked in this log", limits::MASKED_CHARS)
+    } else {
+        format!(
+            "fewer than {} characters: it is masked, and so is every word in this log that has it in it",
+            limits::WEAK_SECRET_CHARS
+        )
+    };
+    Some(format!("The value of sensitive variable \"{name}\" has {consequence}."))
 }
 
 fn or_default(ms: u64, default: Duration) -> Duration {

@@ -145,6 +145,33 @@ bash -xc 'true "$1"' - "$s"
 }
 
 #[test]
+fn a_secret_is_masked_through_the_colours_of_a_terminal_and_over_wrapped_lines() {
+    let body = r#"
+s=$(get_octopusvariable Secret)
+printf 'key %s\033[01;31m\033[K%s\033[m\n' "${s:0:5}" "${s:5}"
+printf '%s' "$s" | fold -w 12; echo
+printf 'x%.0s' {1..50} | cat - <(printf '%s' "$s") | base64 -w 76
+printf '%s' "$s" | iconv -t UTF-16LE; echo
+"#;
+    let stage = Stage::bash(body).secret("Secret", "correct-horse-battery-staple-0815");
+    let left = stage.run();
+    let log = String::from_utf8_lossy(&left.bytes(proto::deployment::log_frame::Source::Stdout)).into_owned();
+    for part in ["corre", "horse", "staple", "Y29ycmVjdC1ob3JzZS", "t\0a\0p\0l"] {
+        assert!(!log.contains(part), "{part}: {log:?}");
+    }
+    assert!(log.starts_with("key ********\u{1b}[m\n********\n"), "{log:?}");
+}
+
+#[test]
+fn a_short_secret_is_warned_about() {
+    let left = Stage::bash("echo abc abcdef abcdefgh").secret("Pin", "abc").secret("Word", "abcdef").run();
+    let warnings = left.at(Level::Warning);
+    assert!(warnings.contains("\"Pin\" has fewer than 4 characters, so it is not masked"), "{warnings}");
+    assert!(warnings.contains("\"Word\" has fewer than 8 characters: it is masked"), "{warnings}");
+    assert_eq!(left.stdout(), "abc ******** ********gh\n");
+}
+
+#[test]
 fn printed_variables_are_masked_too() {
     let mut stage = Stage::bash("true").secret("AWS Account.SecretKey", "a-very-secret-key");
     let line = |text: &str| proto::worker::PreambleLine { level: Level::Verbose as i32, text: text.into() };
