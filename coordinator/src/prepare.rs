@@ -34,6 +34,7 @@ mod foresight;
 mod identity;
 pub(crate) mod plan;
 mod printing;
+mod progress;
 mod scope;
 mod sealed_output;
 pub(crate) mod snapshot;

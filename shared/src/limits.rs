@@ -71,6 +71,10 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// 10 seconds between TERM and kill.
 pub const KILL_GRACE: Duration = Duration::from_secs(10);
+/// 1 hour: the longest that a script may ask for between TERM and kill.
+pub const LONGEST_GRACE: Duration = Duration::from_secs(3600);
+/// 32 exit codes after which a step is tried again: more are all of them.
+pub const RETRIED_EXIT_CODES: usize = 32;
 /// 5 seconds between heartbeats.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// 15 seconds (three heartbeats) without contact: offers are taken back, running steps get a badge.

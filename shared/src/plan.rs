@@ -65,6 +65,9 @@ pub struct Step {
     pub environments: Vec<String>,
     /// Longest run of one attempt.
     pub timeout: Duration,
+    /// How long it waits, and is waited for, besides that.
+    #[serde(default)]
+    pub waits: Waits,
     /// Further attempts.
     pub retries: Retries,
     /// Declares that running it twice does no harm.
@@ -77,6 +80,22 @@ pub struct Step {
     pub action: Action,
 }
 
+impl Step {
+    /// How long it has to end by itself when it is cancelled or its time is over.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.waits.cancel_grace.unwrap_or_else(|| self.action.grace())
+    }
+}
+
+impl Retries {
+    /// Whether an attempt that ended with this exit code, or with none, is followed by another one.
+    #[must_use]
+    pub fn follow(&self, exit_code: Option<i32>) -> bool {
+        self.exit_codes.is_empty() || exit_code.is_some_and(|code| self.exit_codes.contains(&code))
+    }
+}
+
 /// When a step runs at all, decided when the steps before it have settled.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,7 +106,7 @@ pub enum Condition {
     Failure,
     /// In any case.
     Always,
-    /// Template that is true or false; only looked at when no step before it failed.
+    /// Template that is true or false, and decides alone, also after a step failed.
     Expression(String),
 }
 
@@ -101,13 +120,27 @@ pub enum Start {
     WithPrevious,
 }
 
+/// How long a step waits, and is waited for; what is absent has no bound of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Waits {
+    /// Until a worker has taken it.
+    pub queue_timeout: Option<Duration>,
+    /// Until it says something again, while it runs.
+    pub no_output_timeout: Option<Duration>,
+    /// Until its processes have ended by themselves after they were told to; of a script only.
+    pub cancel_grace: Option<Duration>,
+}
+
 /// Further attempts after one that failed or timed out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Retries {
     /// How many.
     pub count: u32,
     /// Before the first; doubled each time, at most an hour.
     pub backoff: Duration,
+    /// Only after one that ended with one of these; empty: after any.
+    #[serde(default)]
+    pub exit_codes: BTreeSet<i32>,
 }
 
 /// AWS identity of a step.
@@ -177,9 +210,9 @@ impl Action {
         matches!(self, Self::DeployStack(_) | Self::ApplyChangeSet(_) | Self::DeleteStack(_))
     }
 
-    /// How long it has to end by itself when it is cancelled or its time is over.
+    /// How long it has to end by itself, unless its step says otherwise.
     #[must_use]
-    pub fn grace(&self) -> Duration {
+    fn grace(&self) -> Duration {
         match self {
             Self::Script(_) | Self::CheckIdentity => limits::KILL_GRACE,
             Self::DeployStack(_) | Self::ApplyChangeSet(_) | Self::DeleteStack(_) => limits::STACK_GRACE,
@@ -262,6 +295,6 @@ impl Default for Aws {
 
 impl Default for Retries {
     fn default() -> Self {
-        Self { count: 0, backoff: Duration::from_secs(10) }
+        Self { count: 0, backoff: Duration::from_secs(10), exit_codes: BTreeSet::new() }
     }
 }

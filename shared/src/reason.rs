@@ -70,6 +70,10 @@ reasons! {
     /// An expression `#{…}` is wrong in itself: a filter that does not exist or does not fit, a block that is not whole. The sentence
     /// names it.
     ExpressionInvalid = "EXPRESSION_INVALID", Invalid;
+    /// No worker took a step within its `queue_timeout`; the sentence says what it waited for.
+    QueueTimeout = "QUEUE_TIMEOUT", Precondition;
+    /// A step said nothing for its `no_output_timeout`, and was ended.
+    NoOutput = "NO_OUTPUT", Precondition;
     /// A file is larger than the coordinator stores, or its bytes do not match its digest.
     InvalidFile = "INVALID_FILE", Invalid;
     /// There is no account of that name.

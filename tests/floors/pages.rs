@@ -9,7 +9,7 @@ use shared::reason::Reason;
 use tests::parts::project;
 
 /// Pages that lead a reader to other files.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -18,6 +18,7 @@ const PAGES: [&str; 10] = [
     "docs/masking.md",
     "docs/s3.md",
     "docs/scripts.md",
+    "docs/steps.md",
     "docs/templates.md",
     "deploy/iam/README.md",
 ];

@@ -31,6 +31,89 @@ fn a_step_without_a_fitting_worker_says_what_is_missing_and_starts_when_it_comes
 }
 
 #[test]
+fn a_step_that_nobody_takes_in_time_fails_and_the_steps_that_ask_for_that_run() -> Result<()> {
+    let world = World::without_aws()?;
+    world.pool("empty")?;
+    let _host = world.host("one")?;
+    let yaml = r##"project: impatient
+steps:
+  - name: Nobody
+    pool: empty
+    queue_timeout: 1s
+    script: { shell: bash, body: "echo never" }
+  - name: Next
+    script: { shell: bash, body: "echo never" }
+  - name: Tell
+    condition: "#{if Octopus.Step[Nobody].Status.Code == \"Failed\"}True#{/if}"
+    script: { shell: bash, body: "echo \"#{Octopus.Deployment.Error}\"" }
+  - name: Celebrate
+    condition: "#{unless Octopus.Deployment.Error}True#{/unless}"
+    script: { shell: bash, body: "echo never" }
+"##;
+    world.apply("impatient", yaml)?;
+    let id = world.start_deployment("impatient")?;
+    let deployment = world.ended(&id)?;
+    let steps = &deployment["steps"];
+    let states: Vec<_> = (0..4).map(|at| steps[at]["state"].as_str().unwrap_or_default()).collect();
+    assert_eq!(states, ["failed", "skipped", "succeeded", "skipped"], "{deployment:#}");
+    assert_eq!(steps[0]["reason"], "QUEUE_TIMEOUT");
+    assert!(
+        steps[0]["detail"].as_str().is_some_and(|why| why.contains("Pool \"empty\" has no worker")),
+        "{deployment:#}"
+    );
+    assert!(world.log(&id, "Tell")?.contains("Step \"Nobody\" has failed."));
+    Ok(())
+}
+
+#[test]
+fn a_step_is_tried_again_after_the_exit_codes_it_names_and_each_attempt_keeps_its_log() -> Result<()> {
+    let world = World::without_aws()?;
+    let _host = world.host("one")?;
+    let yaml = r#"project: flaky
+steps:
+  - name: Flaky
+    retries: { count: 5, backoff: 10ms, exit_codes: [75] }
+    script: { shell: bash, body: "echo attempt $LONGSHORE_ATTEMPT; if ((LONGSHORE_ATTEMPT < 3)); then exit 75; fi; exit 1" }
+"#;
+    world.apply("flaky", yaml)?;
+    let id = world.start_deployment("flaky")?;
+    let deployment = world.ended(&id)?;
+    let attempts = deployment["steps"][0]["attempts"].as_array().cloned().unwrap_or_default();
+    let codes: Vec<_> = attempts.iter().map(|attempt| attempt["exit_code"].as_i64()).collect();
+    assert_eq!(codes, [Some(75), Some(75), Some(1)], "{deployment:#}");
+    Ok(())
+}
+
+#[test]
+fn a_script_has_the_grace_that_it_asks_for_to_clean_up_after_a_cancel() -> Result<()> {
+    let world = World::without_aws()?;
+    let _host = world.host("one")?;
+    let yaml = r#"project: careful
+steps:
+  - name: Careful
+    cancel_grace: 2m
+    script:
+      shell: bash
+      strict: false
+      body: |
+        trap 'sleep 12; echo cleaned up; exit 0' TERM
+        echo ready
+        while :; do sleep 0.05; done
+"#;
+    world.apply("careful", yaml)?;
+    let id = world.start_deployment("careful")?;
+    until("a script that is ready", Duration::from_secs(60), || {
+        Ok(world.log(&id, "Careful").ok().filter(|log| log.contains("ready")))
+    })?;
+    world.cli().ok(&["deployment", "cancel", &id, "--reason", "a test"])?;
+    let deployment = world.ended(&id)?;
+    assert_eq!(deployment["state"], "cancelled", "{deployment:#}");
+    let log = world.log(&id, "Careful")?;
+    assert!(log.contains("have 2m for that") && log.contains("cleaned up"), "{log}");
+    Ok(())
+}
+
+#[test]
 fn a_busy_worker_and_a_held_lock_are_named() -> Result<()> {
     let world = World::without_aws()?;
     let mut host = world.plain_host("one")?;

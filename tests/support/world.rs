@@ -339,7 +339,9 @@ pub const EVERYTHING: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#
 #[must_use]
 pub fn script_project(name: &str, script: &str) -> String {
     let body: String = script.lines().map(|line| format!("        {line}\n")).collect();
-    format!("project: {name}\nsteps:\n  - name: Step\n    script:\n      shell: bash\n      body: |\n{body}")
+    format!(
+        "project: {name}\nscripts: {{ strict: false }}\nsteps:\n  - name: Step\n    script:\n      shell: bash\n      body: |\n{body}"
+    )
 }
 
 /// A folder of this world's own.

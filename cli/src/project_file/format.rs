@@ -21,7 +21,7 @@ pub(super) use self::{
     stack::{
         ApplyChangeSet, Capability, ChangeSet, CloudFormation, DeleteStack, DeployStack, OnFailure, Staging, Tags,
     },
-    step::{Script, Scripts, Shell, Start, Step},
+    step::{Retries, Script, Scripts, Shell, Start, Step},
     upload::{Encryption, Settings, UploadToS3},
 };
 use super::fault::{Fault, Place};

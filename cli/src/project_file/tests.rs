@@ -120,11 +120,6 @@ fn an_unknown_key_that_resembles_nothing_gets_the_list() {
 #[test]
 fn what_comes_with_a_later_version_is_no_typing_error() {
     expect_fault(&with_step("    run_as: nobody\n"), "4:5", &["not supported by this version"]);
-    expect_fault(
-        &with_step("    script: { shell: powershell, body: x }\n"),
-        "4:22",
-        &["`powershell` is not supported by this version."],
-    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use shared::{
     attempt::AttemptState,
     id::{DeploymentId, WorkerId},
     plan::Condition,
+    reason::Reason,
 };
 
 use crate::{
@@ -52,9 +53,8 @@ impl Coordinator {
         let Some(run) = self.step_mut(id, step).filter(|run| run.state == StepState::Queued) else { return };
         match prepared {
             Ok(prepared) if prepared.condition => {
-                let pool = prepared.pool.clone();
                 run.prepared = Some(prepared);
-                self.queue.push(&pool, id, step);
+                self.requeue(id, step);
             }
             Ok(_) => self.settle(id, step, StepEnd::Skipped, "CONDITION", "Its condition is not true."),
             Err(refusal) => self.settle(id, step, StepEnd::Failed, &refusal.reason, &refusal.detail),
@@ -75,7 +75,7 @@ impl Coordinator {
     }
 
     fn cancel_step(&mut self, id: DeploymentId, step: usize) {
-        let Some(grace) = self.deployments.get(&id).map(|deployment| deployment.plan(step).action.grace()) else {
+        let Some(grace) = self.deployments.get(&id).map(|deployment| deployment.plan(step).grace()) else {
             return;
         };
         let Some(run) = self.step_mut(id, step) else { return };
@@ -119,11 +119,35 @@ impl Coordinator {
 
     /// Puts a queued step where workers look, preparing it first if it is not.
     pub(crate) fn requeue(&mut self, id: DeploymentId, step: usize) {
+        let now = self.now;
         let Some(run) = self.step_mut(id, step) else { return };
-        match run.prepared.as_ref().map(|p| p.pool.clone()) {
-            Some(pool) => self.queue.push(&pool, id, step),
-            None => self.act(Action::Prepare { deployment: id, step }),
+        let Some(pool) = run.prepared.as_ref().map(|prepared| prepared.pool.clone()) else {
+            return self.act(Action::Prepare { deployment: id, step });
+        };
+        // An offer that was taken back was no end of the wait.
+        let since = *run.queued_at.get_or_insert(now);
+        self.queue.push(&pool, id, step);
+        if let Some(timeout) = self.queue_timeout(id, step) {
+            self.timers.arm(since.after(timeout), Timer::Queue(id, step));
         }
+    }
+
+    /// Nobody has taken the step in time. One that is offered may be taken yet, and is not given up.
+    pub(crate) fn queue_due(&mut self, now: Mono, id: DeploymentId, step: usize) {
+        let Some(timeout) = self.queue_timeout(id, step) else { return };
+        let Some(run) = self.step_mut(id, step) else { return };
+        let is_over = run.queued_at.is_some_and(|since| now >= since.after(timeout));
+        if run.state != StepState::Queued || run.waits.is_some() || !is_over {
+            return;
+        }
+        let why = self.queue_reason(id, step).map(|reason| reason.sentence).unwrap_or_default();
+        self.queue.remove(id, step);
+        let detail = format!("No worker took it within {} s. {why}", timeout.as_secs());
+        self.settle(id, step, StepEnd::Failed, Reason::QueueTimeout.code(), &detail);
+    }
+
+    fn queue_timeout(&self, id: DeploymentId, step: usize) -> Option<Duration> {
+        self.deployments.get(&id)?.plan(step).waits.queue_timeout
     }
 
     /// Begins what can begin now and ends what has ended.
@@ -173,9 +197,7 @@ impl Coordinator {
             Some(("ENVIRONMENT", format!("It is not for environment \"{environment}\".")))
         } else {
             match plan.condition {
-                Condition::Success | Condition::Expression(_) if failed => {
-                    Some(("CONDITION", "A step before it failed.".into()))
-                }
+                Condition::Success if failed => Some(("CONDITION", "A step before it failed.".into())),
                 Condition::Failure if !failed => Some(("CONDITION", "No step before it failed.".into())),
                 _ => None,
             }

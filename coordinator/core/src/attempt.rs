@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::{
     attempt::{AttemptEvent, AttemptState},
     id::{DeploymentId, ExecutionId, SessionEpoch, WorkerId},
-    outcome::OutcomeKind,
+    outcome::{Outcome, OutcomeKind},
 };
 
 use crate::{
@@ -80,14 +80,19 @@ impl Coordinator {
             return self.act(Action::Revoke { worker, epoch, execution, assign_seq });
         };
         match attempt.state {
-            AttemptState::Offered => self.move_attempt(id, step, &attempt, AttemptEvent::Granted, ""),
+            AttemptState::Offered => {
+                self.move_attempt(id, step, &attempt, AttemptEvent::Granted, "");
+                if let Some(run) = self.step_mut(id, step) {
+                    run.queued_at = None;
+                }
+            }
             // The grant was lost on its way: it is sent again.
             AttemptState::Granted => {}
             _ => return self.act(Action::Alarm { worker, execution, what: "accepted an attempt that had started" }),
         }
         self.act(Action::Grant { worker, epoch, execution, assign_seq: attempt.assign_seq });
         if let Some(deployment) = self.deployments.get(&id).filter(|deployment| deployment.cancel_requested) {
-            let grace = deployment.plan(step).action.grace();
+            let grace = deployment.plan(step).grace();
             self.act(Action::Cancel { worker, epoch, execution, grace });
         }
     }
@@ -131,7 +136,7 @@ impl Coordinator {
             return self.act(Action::Alarm { worker, execution, what: "sent a result after it was found dead" });
         }
         let kind = result.outcome.kind;
-        let (reason, detail) = (result.outcome.reason.clone(), result.outcome.detail.clone());
+        let outcome = result.outcome.clone();
         self.record(
             id,
             DeploymentFact::AttemptMoved(Moved {
@@ -142,15 +147,16 @@ impl Coordinator {
                 result: Some(result),
             }),
         );
-        self.conclude(now, id, step, kind, &reason, &detail);
+        self.conclude(now, id, step, &outcome);
     }
 
     /// What the end of an attempt means for its step.
-    fn conclude(&mut self, now: Mono, id: DeploymentId, step: usize, kind: OutcomeKind, reason: &str, detail: &str) {
+    fn conclude(&mut self, now: Mono, id: DeploymentId, step: usize, outcome: &Outcome) {
+        let Outcome { kind, reason, detail, .. } = outcome;
         match kind {
             OutcomeKind::Succeeded => self.settle(id, step, StepEnd::Succeeded, reason, detail),
             OutcomeKind::Cancelled => self.settle(id, step, StepEnd::Cancelled, reason, detail),
-            OutcomeKind::Failed | OutcomeKind::TimedOut => match self.retry_after(id, step) {
+            OutcomeKind::Failed | OutcomeKind::TimedOut => match self.retry_after(id, step, outcome.exit_code) {
                 Some(wait) => self.queue_again(now, id, step, wait),
                 None => self.settle(id, step, StepEnd::Failed, reason, detail),
             },
@@ -158,11 +164,11 @@ impl Coordinator {
     }
 
     /// How long to wait before the next attempt, if the step has one left.
-    fn retry_after(&self, id: DeploymentId, step: usize) -> Option<Duration> {
+    fn retry_after(&self, id: DeploymentId, step: usize, exit_code: Option<i32>) -> Option<Duration> {
         let deployment = self.deployments.get(&id)?;
-        let retries = deployment.plan(step).retries;
+        let retries = &deployment.plan(step).retries;
         let failures = deployment.steps.get(step)?.failures;
-        if deployment.cancel_requested || failures > retries.count {
+        if deployment.cancel_requested || failures > retries.count || !retries.follow(exit_code) {
             return None;
         }
         let doublings = failures.saturating_sub(1).min(16);

@@ -10,6 +10,7 @@ use shared::{
 use uuid::Uuid;
 
 use crate::{
+    Mono,
     fact::{Created, StepEnd},
     input::Prepared,
 };
@@ -35,6 +36,8 @@ pub(crate) struct StepRun {
     pub(crate) prepared: Option<Prepared>,
     /// The wait before the next attempt, until the timer fired. Starts afresh after a restart.
     pub(crate) waits: Option<std::time::Duration>,
+    /// Since when it waits for a worker. Starts afresh after a restart.
+    pub(crate) queued_at: Option<Mono>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

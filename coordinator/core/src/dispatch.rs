@@ -149,7 +149,7 @@ impl Coordinator {
         let Some(deployment) = self.deployments.get(&id) else { return };
         let number = deployment.steps[step].attempts + 1;
         let plan = deployment.plan(step);
-        let (timeout, grace) = (plan.timeout, plan.action.grace());
+        let (timeout, grace) = (plan.timeout, plan.grace());
         let execution = execution_id(id, step, number);
         let assign_seq = self.next_assign_seq(worker);
         self.queue.remove(id, step);

@@ -152,6 +152,7 @@ impl Coordinator {
         match timer {
             Timer::Contact(worker) => self.contact_due(now, worker),
             Timer::Retry(deployment, step) => self.retry_due(deployment, step),
+            Timer::Queue(deployment, step) => self.queue_due(now, deployment, step),
             Timer::Reopen(worker) => self.reopen_due(now, worker),
         }
     }

@@ -153,7 +153,7 @@ impl Coordinator {
             return self.withdrawn(id, step, attempt, "The deployment was cancelled.");
         }
         let plan = deployment.plan(step);
-        let (timeout, grace) = (plan.timeout, plan.action.grace());
+        let (timeout, grace) = (plan.timeout, plan.grace());
         self.act(Action::Offer(Offer {
             worker: attempt.worker,
             epoch,

@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     Contact(WorkerId),
     /// Is the step's wait before its next attempt over?
     Retry(DeploymentId, usize),
+    /// Has the step waited too long for a worker?
+    Queue(DeploymentId, usize),
     /// May the worker be offered something again?
     Reopen(WorkerId),
 }

@@ -19,7 +19,7 @@ use shared::{
     attempt::{AttemptEvent, AttemptState},
     id::{AssignSeq, ExecutionId, SessionEpoch, WorkerId},
     outcome::OutcomeKind,
-    plan::{Retries, Start, Step},
+    plan::{Retries, Start, Step, Waits},
 };
 
 use world::{D1, W1, W2, World, exit, step};
@@ -283,11 +283,15 @@ impl Chaos {
 }
 
 fn steps(retry_safe: bool) -> Vec<Step> {
-    let retries = Retries { count: 1, backoff: Duration::from_secs(5) };
+    let retries = Retries { count: 1, backoff: Duration::from_secs(5), ..Retries::default() };
     vec![
         Step { retry_safe, ..step("one") },
         Step { start: Start::WithPrevious, retries, retry_safe, ..step("two") },
-        Step { retry_safe, ..step("three") },
+        Step {
+            retry_safe,
+            waits: Waits { queue_timeout: Some(Duration::from_secs(40)), ..Waits::default() },
+            ..step("three")
+        },
     ]
 }
 

@@ -19,7 +19,7 @@ use shared::{
     id::AssignSeq,
     limits,
     outcome::OutcomeKind,
-    plan::{Condition, Retries, Start, Step},
+    plan::{Condition, Retries, Start, Step, Waits},
 };
 
 use world::{D1, D2, W1, W2, World, exit, needs, record, step};
@@ -52,15 +52,17 @@ fn a_failure_skips_what_wants_success_and_runs_what_wants_failure() {
     let mut world = World::with_workers(&[(W1, 4)]);
     let rescue = Step { condition: Condition::Failure, ..step("rescue") };
     let always = Step { condition: Condition::Always, ..step("always") };
-    world.submit(D1, "shop", vec![step("breaks"), step("next"), rescue, always]);
+    let asks = Step { condition: Condition::Expression("#{Octopus.Deployment.Error}".into()), ..step("asks") };
+    world.submit(D1, "shop", vec![step("breaks"), step("next"), rescue, always, asks]);
     let breaks = world.run();
     world.end(&breaks, OutcomeKind::Failed);
-    for _ in 0..2 {
+    for _ in 0..3 {
         let offer = world.run();
         world.end(&offer, OutcomeKind::Succeeded);
     }
     let ends: Vec<StepEnd> = world.settled(D1).into_iter().map(|(_, end, _)| end).collect();
-    assert_eq!(ends, [StepEnd::Failed, StepEnd::Skipped, StepEnd::Succeeded, StepEnd::Succeeded]);
+    assert_eq!(ends[..2], [StepEnd::Failed, StepEnd::Skipped]);
+    assert_eq!(ends[2..], [StepEnd::Succeeded; 3]);
     assert_eq!(world.ended(D1), Some(DeploymentEnd::Failed));
 }
 
@@ -75,7 +77,7 @@ fn a_step_for_another_environment_is_left_out() {
 #[test]
 fn a_failed_step_is_tried_again_after_a_growing_wait_and_no_more_often_than_it_says() {
     let mut world = World::with_workers(&[(W1, 4)]);
-    let retries = Retries { count: 2, backoff: Duration::from_secs(10) };
+    let retries = Retries { count: 2, backoff: Duration::from_secs(10), ..Retries::default() };
     world.submit(D1, "shop", vec![Step { retries, ..step("flaky") }]);
     for (number, wait) in [(1, 10), (2, 20)] {
         let offer = world.run();
@@ -91,6 +93,97 @@ fn a_failed_step_is_tried_again_after_a_growing_wait_and_no_more_often_than_it_s
     let last = world.run();
     world.end(&last, OutcomeKind::Failed);
     assert_eq!(world.ended(D1), Some(DeploymentEnd::Failed));
+}
+
+#[test]
+fn a_step_is_tried_again_only_after_the_exit_codes_that_it_names() {
+    let mut world = World::with_workers(&[(W1, 4)]);
+    let retries = Retries { count: 5, backoff: Duration::ZERO, exit_codes: [75].into() };
+    world.submit(D1, "shop", vec![Step { retries, ..step("flaky") }]);
+    let first = world.run();
+    world.end_with(&first, 75);
+    let second = world.run();
+    assert_eq!(second.number, 2);
+    world.end_with(&second, 1);
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Failed));
+}
+
+fn impatient(name: &str) -> Step {
+    let waits = Waits { queue_timeout: Some(Duration::from_secs(30)), ..Waits::default() };
+    Step { waits, ..step(name) }
+}
+
+#[test]
+fn a_step_that_nobody_takes_in_time_fails_and_says_what_it_waited_for() {
+    let mut world = World::new();
+    world.submit(D1, "shop", vec![impatient("one")]);
+    world.pass(Duration::from_secs(29));
+    assert_eq!(world.settled(D1), []);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.settled(D1), [(0, StepEnd::Failed, "QUEUE_TIMEOUT".into())]);
+    assert!(
+        world.detail(D1, 0).starts_with("No worker took it within 30 s. Pool \"default\" has no worker"),
+        "{}",
+        world.detail(D1, 0)
+    );
+    world.tell(Input::WorkerChanged(record(W1, Wish::Active)));
+    world.hello(W1, 1, BTreeMap::new());
+    assert!(world.offers().is_empty(), "it was given up");
+}
+
+#[test]
+fn a_step_that_is_offered_is_not_given_up_and_one_that_is_offered_in_vain_is() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![impatient("one")]);
+    let first = world.one_offer();
+    world.pass(Duration::from_secs(10));
+    world.say(W1, Said::Heartbeat { disk_low: false, report: Report::default() });
+    world.pass(Duration::from_secs(10));
+    world.say(W1, Said::Heartbeat { disk_low: false, report: Report::default() });
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.settled(D1), [], "the worker may take it yet");
+    world.say(W1, Said::Rejected { execution: first.execution, kind: Rejection::Busy, detail: "no slot".into() });
+    world.pass(Duration::ZERO);
+    assert_eq!(world.settled(D1), [(0, StepEnd::Failed, "QUEUE_TIMEOUT".into())]);
+}
+
+#[test]
+fn the_wait_for_a_worker_ends_with_the_grant_and_begins_anew_with_the_next_attempt() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    let retries = Retries { count: 1, backoff: Duration::ZERO, ..Retries::default() };
+    world.submit(D1, "shop", vec![Step { retries, ..impatient("one") }]);
+    let first = world.run();
+    for _ in 0..10 {
+        world.pass(Duration::from_secs(10));
+        world.say(W1, Said::Heartbeat { disk_low: false, report: Report::default() });
+    }
+    assert_eq!(world.settled(D1), [], "it runs");
+    world.end(&first, OutcomeKind::Failed);
+    world.pass(Duration::ZERO);
+    assert_eq!(world.run().number, 2);
+}
+
+#[test]
+fn after_a_restart_the_wait_for_a_worker_begins_afresh() {
+    let mut world = World::new();
+    world.submit(D1, "shop", vec![impatient("one")]);
+    world.pass(Duration::from_secs(20));
+    world.restart();
+    world.pass(Duration::from_secs(20));
+    assert_eq!(world.settled(D1), []);
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.settled(D1), [(0, StepEnd::Failed, "QUEUE_TIMEOUT".into())]);
+}
+
+#[test]
+fn a_script_has_the_grace_that_its_step_gives_it() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    let waits = Waits { cancel_grace: Some(Duration::from_secs(120)), ..Waits::default() };
+    world.submit(D1, "shop", vec![Step { waits, ..step("terraform") }]);
+    assert_eq!(world.run().grace, Duration::from_secs(120));
+    world.tell(Input::CancelRequested { deployment: D1, by: "token a".into(), reason: String::new() });
+    let actions = world.take_actions();
+    assert!(actions.iter().any(|a| matches!(a, Action::Cancel { grace, .. } if *grace == Duration::from_secs(120))));
 }
 
 #[test]

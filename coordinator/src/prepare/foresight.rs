@@ -14,7 +14,7 @@ use super::{
     scope,
     snapshot::Snapshot,
     surroundings::Surroundings,
-    text::{WORKER_POOL, is_output},
+    text::{WORKER_POOL, is_output, is_progress},
 };
 
 impl Plan {
@@ -24,7 +24,7 @@ impl Plan {
     /// [`Reason::PoolNotFound`] when a step's pool does not exist, else [`Reason::VariableUnset`]; names every step that could
     /// only be refused later, and what is wrong with it.
     pub(crate) fn check(&self, pools: BTreeMap<String, BTreeMap<String, String>>) -> Result<(), Fault> {
-        let around = Surroundings { pools, accounts: BTreeMap::new(), outputs: Vec::new() };
+        let around = Surroundings { pools, accounts: BTreeMap::new(), outputs: Vec::new(), progress: Vec::new() };
         let (mut lost, mut faults) = (false, Vec::new());
         for (index, step) in self.process.steps.iter().enumerate() {
             if !step.environments.is_empty() && !step.environments.contains(&self.environment) {
@@ -126,6 +126,7 @@ impl Known<'_> {
 
     fn may_have_value(&self, name: &str) -> bool {
         is_output(name)
+            || is_progress(name)
             || name.eq_ignore_ascii_case(WORKER_POOL)
             // A name made of other names, of which some may be outputs.
             || name.contains("#{")

@@ -2,7 +2,7 @@
 
 use shared::{plan::VariableKind, template::Variables};
 
-use super::{plan::Plan, surroundings::Surroundings};
+use super::{plan::Plan, progress, surroundings::Surroundings};
 use crate::registry::account::{self, Kind};
 
 /// Ending of the name under which an account's access key is found.
@@ -27,6 +27,7 @@ pub(super) fn variables(plan: &Plan, step: usize, around: &Surroundings) -> Vari
         let name = format!("Octopus.Action[{}].Output.{}", output.step, output.name);
         variables.insert_literal(name, output.value.as_str(), output.sensitive);
     }
+    progress::insert(&around.progress, &mut variables);
     for (name, value) in system(plan, step) {
         variables.insert_literal(name, value, false);
     }

@@ -46,6 +46,7 @@ pub(super) fn render(ready: &Ready, source: Option<String>) -> Result<StepSpec, 
         variables: rendered.variables,
         aws,
         files: rendered.files,
+        no_output_timeout: ready.step().waits.no_output_timeout.and_then(|span| span.try_into().ok()),
         preamble,
         ..StepSpec::default()
     };

@@ -17,7 +17,7 @@ use crate::{
     accounts::Recipe,
     registry::{account, pool},
     seal::Seal,
-    store::deployments,
+    store::deployments::{self, StepProgress},
 };
 
 /// Read once for each evaluation of a step.
@@ -28,6 +28,8 @@ pub(super) struct Surroundings {
     pub(super) accounts: BTreeMap<String, Known>,
     /// What the steps before it put out.
     pub(super) outputs: Vec<KnownOutput>,
+    /// How the steps before it have gone.
+    pub(super) progress: Vec<StepProgress>,
 }
 
 /// An account, and what it means.
@@ -50,6 +52,7 @@ impl Surroundings {
             pools: pool::list(connection)?.into_iter().map(|pool| (pool.name, pool.requires)).collect(),
             accounts: accounts(connection, seal, plan, step)?,
             outputs: outputs(connection, seal, plan, step)?,
+            progress: progress(connection, plan, step)?,
         })
     }
 
@@ -80,6 +83,10 @@ fn accounts(connection: &Connection, seal: &Seal, plan: &Plan, step: usize) -> R
         }
     }
     Ok(accounts)
+}
+
+fn progress(connection: &Connection, plan: &Plan, step: usize) -> Result<Vec<StepProgress>, Fault> {
+    if step == 0 { Ok(Vec::new()) } else { deployments::progress_before(connection, plan.id, step) }
 }
 
 fn outputs(connection: &Connection, seal: &Seal, plan: &Plan, step: usize) -> Result<Vec<KnownOutput>, Fault> {

@@ -12,6 +12,7 @@ use shared::{
     outcome::{Outcome, OutcomeKind},
     plan::{
         Action, AssumeRole, Aws, Expect, File, Identity, Process, Retries, Script, Shell, Source, Start, VariableKind,
+        Waits,
         stack::{DeployStack, StackParameter, StackTemplate},
         upload::UploadToS3,
     },
@@ -29,6 +30,7 @@ use crate::{
     store::facts,
 };
 
+mod conditions;
 mod identities;
 mod outputs;
 mod printing;
@@ -138,6 +140,7 @@ fn step(action: Action) -> Step {
         start: Start::AfterPrevious,
         environments: Vec::new(),
         timeout: Duration::from_secs(60),
+        waits: Waits::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),

@@ -67,14 +67,15 @@ impl<'a> Texts<'a> {
         texts.iter().map(evaluate).collect()
     }
 
-    /// Whether a condition holds: it is none of empty, `0`, `false` and `no`. An output that no step before has set does not
-    /// hold; a variable that nobody declared is a mistake.
+    /// Whether a condition holds: it is none of empty, `0`, `false` and `no`. An output that no step before has set, and an error that
+    /// did not happen, do not hold; a variable that nobody declared is a mistake.
     pub(super) fn is_true(&self, condition: &str) -> Result<bool, Refusal> {
         let evaluated = self.loose("condition", condition)?;
         if let Some(fault) = evaluated.faults.first() {
             return Err(self.faulty("condition", fault));
         }
-        let (unset, unknown): (Vec<_>, Vec<_>) = evaluated.undefined.into_iter().partition(|source| is_output(source));
+        let (unset, unknown): (Vec<_>, Vec<_>) =
+            evaluated.undefined.into_iter().partition(|source| is_output(source) || is_progress(source));
         if !unknown.is_empty() {
             return Err(self.undefined("condition", condition, &unknown));
         }
@@ -127,6 +128,14 @@ impl<'a> Texts<'a> {
         };
         self.refuse(reason, &format!("its {what} cannot be evaluated. {error}"))
     }
+}
+
+/// Whether an expression names how a step has gone, or that one has failed.
+pub(super) fn is_progress(source: &str) -> bool {
+    let name = source.trim().to_lowercase();
+    let of_step = name.starts_with("octopus.step[") && name.contains("].status.");
+    let of_action = name.starts_with("octopus.action[") && name.ends_with("].isskipped");
+    of_step || of_action || name.starts_with("octopus.deployment.error")
 }
 
 /// Whether an expression names what a step puts out.

@@ -105,6 +105,30 @@ pub fn deployment_view(connection: &Connection, id: DeploymentId) -> Result<Depl
     Ok(DeploymentView { deployment, steps })
 }
 
+/// How far a step has come.
+pub struct StepProgress {
+    /// Its name.
+    pub name: String,
+    /// As [`StepView::state`].
+    pub state: String,
+    /// In a sentence; empty while it has not ended.
+    pub detail: String,
+}
+
+/// How the steps before a position have gone, in their order.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn progress_before(connection: &Connection, id: DeploymentId, step: usize) -> Result<Vec<StepProgress>, Fault> {
+    rows(
+        connection,
+        "SELECT name, state, detail FROM step_run WHERE deployment_id = ?1 AND idx < ?2 ORDER BY idx",
+        params![id.to_string(), step as i64],
+        |row| Ok(StepProgress { name: row.get("name")?, state: row.get("state")?, detail: row.get("detail")? }),
+        "reading how the steps of a deployment have gone",
+    )
+}
+
 /// A page of deployments, newest first.
 ///
 /// # Errors

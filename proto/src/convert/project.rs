@@ -6,7 +6,7 @@ use shared::{
     limits,
     plan::{
         Action, Condition, File, Process, Retries, Script, Shell, Source, Start, Step, VariableKey, VariableKind,
-        check_name,
+        Waits, check_name,
     },
     reason::{Fault, Reason},
 };
@@ -121,9 +121,13 @@ impl From<&Step> for wire::Step {
             } as i32,
             environments: step.environments.clone(),
             timeout: duration_to_wire(step.timeout),
+            queue_timeout: step.waits.queue_timeout.and_then(duration_to_wire),
+            no_output_timeout: step.waits.no_output_timeout.and_then(duration_to_wire),
+            cancel_grace: step.waits.cancel_grace.and_then(duration_to_wire),
             retries: Some(wire::Retries {
                 count: i32::try_from(step.retries.count).unwrap_or(i32::MAX),
                 backoff: duration_to_wire(step.retries.backoff),
+                exit_codes: step.retries.exit_codes.iter().copied().collect(),
             }),
             retry_safe: step.retry_safe,
             locks: step.locks.clone(),
@@ -223,11 +227,22 @@ fn step_from_wire(step: &wire::Step) -> Result<Step, String> {
         environments: step.environments.clone(),
         timeout: duration_from_wire(step.timeout, limits::DEFAULT_TIMEOUT)
             .ok_or_else(|| say("its `timeout` is not a length of time"))?,
+        waits: waits_from_wire(step).map_err(say)?,
         retries: retries_from_wire(step.retries.as_ref()).map_err(say)?,
         retry_safe: step.retry_safe,
         locks: step.locks.clone(),
         aws: aws_from_wire(step.aws.as_ref()).map_err(say)?,
         action: action_from_wire(step.action.as_ref()).map_err(say)?,
+    })
+}
+
+fn waits_from_wire(step: &wire::Step) -> Result<Waits, &'static str> {
+    let span =
+        |given: Option<prost_types::Duration>, fault| given.map(|it| it.try_into().map_err(|_| fault)).transpose();
+    Ok(Waits {
+        queue_timeout: span(step.queue_timeout, "its `queue_timeout` is not a length of time")?,
+        no_output_timeout: span(step.no_output_timeout, "its `no_output_timeout` is not a length of time")?,
+        cancel_grace: span(step.cancel_grace, "its `cancel_grace` is not a length of time")?,
     })
 }
 
@@ -237,6 +252,7 @@ fn retries_from_wire(retries: Option<&wire::Retries>) -> Result<Retries, &'stati
         count: u32::try_from(retries.count).map_err(|_| "its `retries.count` is negative")?,
         backoff: duration_from_wire(retries.backoff, Retries::default().backoff)
             .ok_or("its `retries.backoff` is not a length of time")?,
+        exit_codes: retries.exit_codes.iter().copied().collect(),
     })
 }
 

@@ -46,11 +46,21 @@ impl Process {
         if step.timeout.is_zero() || step.timeout > limits::MAX_TIMEOUT {
             say("`timeout` must be more than 0 and at most 7d.".into());
         }
+        waits_faults(step, &mut say);
         if step.retries.count > limits::RETRIES {
             say(format!("`retries.count` is {}; at most {} are allowed.", step.retries.count, limits::RETRIES));
         }
         if step.retries.backoff > Duration::from_secs(3600) {
             say("`retries.backoff` is longer than 1h.".into());
+        }
+        if step.retries.exit_codes.len() > limits::RETRIED_EXIT_CODES {
+            say(format!(
+                "`retries.exit_codes` has more than {} of them: leave it out for all.",
+                limits::RETRIED_EXIT_CODES
+            ));
+        }
+        if let Some(code) = step.retries.exit_codes.iter().find(|code| !(1..=255).contains(*code)) {
+            say(format!("`retries.exit_codes` has {code}; the exit code of a failure is between 1 and 255."));
         }
         if step.locks.len() > limits::LOCKS {
             say(format!("it names {} locks; at most {} are allowed.", step.locks.len(), limits::LOCKS));
@@ -112,6 +122,24 @@ impl Process {
     }
 }
 
+fn waits_faults(step: &Step, say: &mut impl FnMut(String)) {
+    let waits = &step.waits;
+    for (key, span) in [("queue_timeout", waits.queue_timeout), ("no_output_timeout", waits.no_output_timeout)] {
+        if span.is_some_and(|span| span.is_zero() || span > limits::MAX_TIMEOUT) {
+            say(format!("`{key}` must be more than 0 and at most 7d."));
+        }
+    }
+    if waits.no_output_timeout.is_some_and(|span| span >= step.timeout) {
+        say("`no_output_timeout` is not shorter than `timeout`, which ends it before.".into());
+    }
+    match (waits.cancel_grace, &step.action) {
+        (None, _) => {}
+        (Some(grace), Action::Script(_)) if grace <= limits::LONGEST_GRACE => {}
+        (Some(_), Action::Script(_)) => say("`cancel_grace` is longer than 1h.".into()),
+        (Some(_), _) => say("`cancel_grace` is for scripts: what works in AWS ends as AWS lets it.".into()),
+    }
+}
+
 /// Why a text cannot be a name, as the end of a sentence that begins with the thing.
 ///
 /// # Errors
@@ -163,7 +191,7 @@ pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::plan::{Aws, Retries, Script, Shell, Start};
+    use crate::plan::{Aws, Retries, Script, Shell, Start, Waits};
 
     fn script(source: Source) -> Action {
         Action::Script(Script { shell: Shell::Bash, source, substitute: true, strict: false })
@@ -178,6 +206,7 @@ pub(super) mod tests {
             start: Start::AfterPrevious,
             environments: Vec::new(),
             timeout: limits::DEFAULT_TIMEOUT,
+            waits: Waits::default(),
             retries: Retries::default(),
             retry_safe: false,
             locks: Vec::new(),
@@ -244,6 +273,17 @@ pub(super) mod tests {
         assert_eq!(faults_after(|step| step.timeout = Duration::ZERO), [timeout]);
         assert_eq!(faults_after(|step| step.timeout = limits::MAX_TIMEOUT + second), [timeout]);
         assert_eq!(faults_after(|step| step.timeout = limits::MAX_TIMEOUT), [""; 0]);
+        let patient = |waits: Waits| faults_after(|step| step.waits = waits);
+        let none = Waits::default();
+        let fault = patient(Waits { queue_timeout: Some(Duration::ZERO), ..none });
+        assert_eq!(fault, ["Step \"Build\": `queue_timeout` must be more than 0 and at most 7d."]);
+        let fault = patient(Waits { no_output_timeout: Some(limits::DEFAULT_TIMEOUT), ..none });
+        assert!(fault[0].contains("`no_output_timeout` is not shorter than `timeout`"), "{fault:?}");
+        let fault = patient(Waits { cancel_grace: Some(limits::LONGEST_GRACE + second), ..none });
+        assert_eq!(fault, ["Step \"Build\": `cancel_grace` is longer than 1h."]);
+        assert_eq!(patient(Waits { cancel_grace: Some(limits::LONGEST_GRACE), ..none }), [""; 0]);
+        let fault = faults_after(|step| step.retries.exit_codes = [0, 3].into());
+        assert!(fault[0].contains("`retries.exit_codes` has 0;"), "{fault:?}");
         assert_eq!(
             faults_after(|step| step.retries.count = 11),
             ["Step \"Build\": `retries.count` is 11; at most 10 are allowed."]

@@ -27,7 +27,7 @@ use self::{access::Access, work::Work};
 use super::{
     child_env::{environment, temporary},
     log::Log,
-    pump::{Events, Pump},
+    pump::{Events, Patience, Pump},
     recorder::Recorder,
     redactor::Redactor,
     timer::Timer,
@@ -138,10 +138,17 @@ impl<'a> Attempt<'a> {
         };
         let timer = Timer::new()?;
         timer.set(or_default(self.order.timeout_ms, limits::DEFAULT_TIMEOUT))?;
-        let grace = or_default(self.order.grace_ms, limits::KILL_GRACE);
+        let patience = Patience {
+            grace: or_default(self.order.grace_ms, limits::KILL_GRACE),
+            silence: self
+                .spec
+                .no_output_timeout
+                .and_then(|span| span.try_into().ok())
+                .filter(|span: &Duration| !span.is_zero()),
+        };
         let tree = Tree::new(Pid::from_child(&launched.child), cgroup, self.order.step_user());
         let events = Events { cancel, timer, notices, wake };
-        let ended = Pump::new(&mut self.recorder, self.exec, events, grace, launched, tree)?.run()?;
+        let ended = Pump::new(&mut self.recorder, self.exec, events, patience, launched, tree)?.run()?;
         Ok(ending::outcome(&ended, &self.recorder, speaker(&self.spec)))
     }
 

@@ -34,6 +34,8 @@ const DRAIN: Duration = Duration::from_millis(500);
 pub(super) enum Stop {
     /// Its time was over.
     TimedOut,
+    /// It said nothing for too long.
+    Silent,
     /// By request.
     Cancelled,
 }
@@ -60,12 +62,22 @@ pub(super) struct Events {
     pub(super) wake: Arc<OwnedFd>,
 }
 
+/// How long is waited for what.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// Between TERM and kill, for a timeout.
+    pub(super) grace: Duration,
+    /// For a word of the child's, while it runs.
+    pub(super) silence: Option<Duration>,
+}
+
 pub(super) struct Pump<'a> {
     recorder: &'a mut Recorder,
     exec: &'a ExecDir,
     events: Events,
-    /// Between TERM and kill, for a timeout.
-    grace: Duration,
+    patience: Patience,
+    /// When the child said something last, or could not because the disk was full.
+    heard: Instant,
     child: Child,
     pidfd: OwnedFd,
     stdout: Pipe,
@@ -98,12 +110,18 @@ struct Ready {
     wake: bool,
 }
 
+impl Ready {
+    fn speaks(&self) -> bool {
+        self.stdout || self.stderr || self.side
+    }
+}
+
 impl<'a> Pump<'a> {
     pub(super) fn new(
         recorder: &'a mut Recorder,
         exec: &'a ExecDir,
         events: Events,
-        grace: Duration,
+        patience: Patience,
         launched: Launched,
         tree: Tree,
     ) -> io::Result<Self> {
@@ -113,7 +131,8 @@ impl<'a> Pump<'a> {
             recorder,
             exec,
             events,
-            grace,
+            patience,
+            heard: Instant::now(),
             child: launched.child,
             pidfd: launched.pidfd,
             stdout: Pipe::new(launched.stdout),
@@ -163,6 +182,10 @@ impl<'a> Pump<'a> {
             if ready.timer {
                 self.heed_timer()?;
             }
+            if ready.speaks() || held_up {
+                self.heard = Instant::now();
+            }
+            self.heed_silence()?;
             self.recorder.commit()?;
             if self.drain_until.is_some() && (held_up || self.recorder.is_full()) {
                 // Nothing was read from the pipes while the disk was full: their time begins when it has room again.
@@ -205,7 +228,21 @@ impl<'a> Pump<'a> {
 
     fn patience(&self) -> Option<Duration> {
         let drain = self.drain_until.map(|until| until.saturating_duration_since(Instant::now()));
-        [drain, self.recorder.patience()].into_iter().flatten().min()
+        let silence = self.silent_at().map(|at| at.saturating_duration_since(Instant::now()));
+        [drain, silence, self.recorder.patience()].into_iter().flatten().min()
+    }
+
+    /// When the child will have said nothing for too long; the clock of that stands while the host is suspended.
+    fn silent_at(&self) -> Option<Instant> {
+        let silence = self.patience.silence.filter(|_| self.status.is_none() && self.stop.is_none())?;
+        self.heard.checked_add(silence)
+    }
+
+    fn heed_silence(&mut self) -> io::Result<()> {
+        if self.silent_at().is_some_and(|at| Instant::now() >= at) {
+            return self.stop(Stop::Silent, self.patience.grace);
+        }
+        Ok(())
     }
 
     /// Takes what the pipes have. The side channel is emptied after the others are read and before what they said is
@@ -275,13 +312,14 @@ impl<'a> Pump<'a> {
             self.tree.kill();
             return Ok(());
         }
-        self.stop(Stop::TimedOut, self.grace)
+        self.stop(Stop::TimedOut, self.patience.grace)
     }
 
     fn stop(&mut self, stop: Stop, grace: Duration) -> io::Result<()> {
         self.stop = Some(stop);
         let why = match stop {
             Stop::TimedOut => "The step's time is over",
+            Stop::Silent => "The step has said nothing for its no_output_timeout",
             Stop::Cancelled => "The step is cancelled",
         };
         if grace.is_zero() {

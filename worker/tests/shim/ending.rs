@@ -32,6 +32,25 @@ fn a_step_that_takes_too_long_is_ended_with_all_it_started() {
     }
 }
 
+/// Said of a step that may say nothing for so long.
+fn silent_for(body: &str, silence: Duration) -> Stage {
+    let mut stage = Stage::bash(body);
+    stage.spec().no_output_timeout = Some(silence.try_into().unwrap());
+    stage
+}
+
+#[test]
+fn a_step_that_says_nothing_for_too_long_is_ended_and_one_that_speaks_is_not() {
+    let left = silent_for("echo one; sleep 601", SHORT).run();
+    assert_eq!((left.outcome.kind, left.outcome.reason.as_str()), (OutcomeKind::TimedOut, "NO_OUTPUT"));
+    assert!(left.system().contains("has said nothing for its no_output_timeout"), "{}", left.system());
+    for speaks in ["echo .", "echo . >&2", "update_progress 5 x", "printf ."] {
+        let body = format!("for i in 1 2 3 4 5 6; do {speaks}; sleep 0.3; done");
+        let left = silent_for(&body, SHORT * 2).run();
+        assert_eq!(left.outcome.kind, OutcomeKind::Succeeded, "{speaks}: {:?}", left.outcome);
+    }
+}
+
 #[test]
 fn a_step_may_clean_up_within_its_grace() {
     let stage = Stage::bash("trap 'echo cleaned up; exit 0' TERM; echo ready; while :; do sleep 0.05; done");

@@ -38,6 +38,15 @@ pub(crate) struct Step {
     /// Longest run of one attempt, e.g. `45m`; 1 hour when absent, at most 7 days.
     #[serde(default)]
     pub(crate) timeout: Option<Span>,
+    /// How long it may wait for a worker to take it, e.g. `30m`; for ever when absent.
+    #[serde(default)]
+    pub(crate) queue_timeout: Option<Span>,
+    /// How long it may say nothing while it runs, e.g. `10m`; as long as it runs when absent.
+    #[serde(default)]
+    pub(crate) no_output_timeout: Option<Span>,
+    /// How long a script has to end by itself when it is cancelled or its time is over; 10 seconds when absent, at most 1 hour.
+    #[serde(default)]
+    pub(crate) cancel_grace: Option<Span>,
     /// Further attempts after one that failed or timed out.
     #[serde(default)]
     pub(crate) retries: Option<Retries>,
@@ -94,6 +103,9 @@ pub(crate) struct Retries {
     /// Wait before the first, doubled each time; 10 seconds when absent, at most 1 hour.
     #[serde(default)]
     pub(crate) backoff: Option<Span>,
+    /// Only after one that ended with one of these exit codes; after any failure when absent.
+    #[serde(default)]
+    pub(crate) exit_codes: Vec<i32>,
 }
 
 /// A script: `body` or `file`.

@@ -5,7 +5,7 @@ use serde_saphyr::Error;
 use super::super::suggest::nearest;
 
 /// Keys and words of the format that this version does not know yet: not typing errors.
-const NOT_YET: [&str; 2] = ["powershell", "run_as"];
+const NOT_YET: [&str; 1] = ["run_as"];
 
 /// The sentence for an error.
 pub(super) fn sentence(error: &Error) -> String {

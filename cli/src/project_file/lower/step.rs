@@ -16,7 +16,6 @@ use super::{
 /// # Errors
 /// Its first fault; more of them may be said before.
 pub(super) fn step(step: &format::Step, supply: &Supply, faults: &mut Vec<Fault>) -> Result<plan::Step, Fault> {
-    let retries = plan::Retries::default();
     Ok(plan::Step {
         name: step.name.value.clone(),
         pool: step.pool.clone(),
@@ -28,15 +27,26 @@ pub(super) fn step(step: &format::Step, supply: &Supply, faults: &mut Vec<Fault>
         },
         environments: step.environments.clone(),
         timeout: step.timeout.map_or(limits::DEFAULT_TIMEOUT, |span| span.0),
-        retries: step.retries.as_ref().map_or(retries, |it| plan::Retries {
-            count: it.count,
-            backoff: it.backoff.map_or(retries.backoff, |span| span.0),
-        }),
+        waits: plan::Waits {
+            queue_timeout: step.queue_timeout.map(|span| span.0),
+            no_output_timeout: step.no_output_timeout.map(|span| span.0),
+            cancel_grace: step.cancel_grace.map(|span| span.0),
+        },
+        retries: step.retries.as_ref().map(retries).unwrap_or_default(),
         retry_safe: step.retry_safe,
         locks: step.locks.clone(),
         aws: aws::aws(step)?,
         action: action(step, supply, faults)?,
     })
+}
+
+fn retries(it: &format::Retries) -> plan::Retries {
+    let usual = plan::Retries::default();
+    plan::Retries {
+        count: it.count,
+        backoff: it.backoff.map_or(usual.backoff, |span| span.0),
+        exit_codes: it.exit_codes.iter().copied().collect(),
+    }
 }
 
 fn condition(text: &str) -> plan::Condition {

@@ -20,6 +20,9 @@ pub(super) struct StepView {
     start: String,
     pub(super) environments: Vec<String>,
     timeout: Option<String>,
+    queue_timeout: Option<String>,
+    no_output_timeout: Option<String>,
+    cancel_grace: Option<String>,
     retries: Option<RetriesView>,
     retry_safe: bool,
     locks: Vec<String>,
@@ -32,6 +35,7 @@ pub(super) struct StepView {
 struct RetriesView {
     count: i32,
     backoff: Option<String>,
+    exit_codes: Vec<i32>,
 }
 
 #[derive(Serialize)]
@@ -71,7 +75,14 @@ impl From<d::Step> for StepView {
             condition: it.condition,
             environments: it.environments,
             timeout: duration(it.timeout),
-            retries: it.retries.map(|it| RetriesView { count: it.count, backoff: duration(it.backoff) }),
+            queue_timeout: duration(it.queue_timeout),
+            no_output_timeout: duration(it.no_output_timeout),
+            cancel_grace: duration(it.cancel_grace),
+            retries: it.retries.map(|it| RetriesView {
+                count: it.count,
+                backoff: duration(it.backoff),
+                exit_codes: it.exit_codes,
+            }),
             retry_safe: it.retry_safe,
             locks: it.locks,
             aws: it.aws.map(AwsView::from),

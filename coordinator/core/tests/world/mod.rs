@@ -16,7 +16,7 @@ use coordinator_core::{
 use shared::{
     id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId},
     outcome::{Outcome, OutcomeKind},
-    plan::{Action as PlanAction, Aws, Condition, Process, Retries, Script, Shell, Source, Start, Step},
+    plan::{Action as PlanAction, Aws, Condition, Process, Retries, Script, Shell, Source, Start, Step, Waits},
 };
 use uuid::Uuid;
 
@@ -227,6 +227,23 @@ impl World {
         self.say(offer.worker, Said::Ended { execution: offer.execution, result });
     }
 
+    /// Fails with an exit code.
+    pub(crate) fn end_with(&mut self, offer: &Offer, code: i32) {
+        let result = Box::new(ExitResult { outcome: Outcome::exited(code), ..exit(OutcomeKind::Failed) });
+        self.say(offer.worker, Said::Ended { execution: offer.execution, result });
+    }
+
+    /// What was said of a step when it settled.
+    pub(crate) fn detail(&self, deployment: DeploymentId, step: usize) -> &str {
+        let detail = self.facts.iter().find_map(|fact| match fact {
+            Fact::Deployment(id, DeploymentFact::StepSettled(settled)) if *id == deployment && settled.step == step => {
+                Some(settled.detail.as_str())
+            }
+            _ => None,
+        });
+        detail.unwrap_or_default()
+    }
+
     /// What the last word about an attempt rests on.
     pub(crate) fn evidence(&self, attempt: ExecutionId) -> &str {
         let evidence = self.facts.iter().rev().find_map(|fact| match fact {
@@ -305,6 +322,7 @@ pub(crate) fn step(name: &str) -> Step {
         start: Start::AfterPrevious,
         environments: Vec::new(),
         timeout: Duration::from_secs(60),
+        waits: Waits::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),

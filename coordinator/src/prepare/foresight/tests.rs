@@ -21,6 +21,7 @@ fn step(name: &str) -> Step {
         start: Start::AfterPrevious,
         environments: Vec::new(),
         timeout: Duration::from_secs(1),
+        waits: shared::plan::Waits::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),

@@ -1,6 +1,6 @@
 //! Which value a deployment begins with, and what stops it before it begins.
 
-use shared::plan::{Action, Aws, Condition, Retries, Start, Step};
+use shared::plan::{Action, Aws, Condition, Retries, Start, Step, Waits};
 
 use super::*;
 
@@ -26,6 +26,7 @@ fn step_with_account(variable: &str, environments: &[&str]) -> Process {
         start: Start::AfterPrevious,
         environments: environments.iter().map(|name| (*name).to_owned()).collect(),
         timeout: std::time::Duration::from_secs(1),
+        waits: Waits::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),

@@ -9,7 +9,7 @@ use proto::{
 };
 use shared::{
     limits,
-    plan::{Action, Aws, Condition, Identity, Process, Retries, Script, Shell, Source, Start, Step},
+    plan::{Action, Aws, Condition, Identity, Process, Retries, Script, Shell, Source, Start, Step, Waits},
     reason::{Fault, Reason},
 };
 
@@ -90,6 +90,7 @@ pub(super) fn plain_step(name: &str, pool: String, aws: Aws, action: Action) -> 
         start: Start::AfterPrevious,
         environments: Vec::new(),
         timeout: limits::DEFAULT_TIMEOUT,
+        waits: Waits::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),

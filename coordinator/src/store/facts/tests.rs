@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use shared::{
     id::{AssignSeq, SessionEpoch, WorkerId},
     outcome::{Outcome, OutcomeKind},
-    plan::{Action, Aws, Condition, Process, Retries, Start, Step},
+    plan::{Action, Aws, Condition, Process, Retries, Start, Step, Waits},
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -81,6 +81,7 @@ fn step(name: &str) -> Step {
         start: Start::AfterPrevious,
         environments: Vec::new(),
         timeout: Duration::from_secs(60),
+        waits: Waits::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),

@@ -130,14 +130,17 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Condition::Always),
         word().prop_map(|name| Condition::Expression(format!("#{{{name}}}")))
     ];
-    let numbers = (1..1000u64, 0..10u32, 0..3600u64, any::<bool>(), any::<bool>());
+    let span = || option::of((1..1000u64).prop_map(Duration::from_secs));
+    let waits = (span(), span(), span());
+    let exit_codes = proptest::collection::btree_set(1..256i32, 0..4);
+    let numbers = (1000..2000u64, 0..10u32, 0..3600u64, any::<bool>(), any::<bool>(), waits, exit_codes);
     let lists = (vec(word(), 0..3), vec(word(), 0..3), proptest::collection::btree_map(word(), word(), 0..3));
     (word(), word(), condition, numbers, lists, aws(), action()).prop_map(
         |(
             name,
             pool,
             condition,
-            (timeout, count, backoff, retry_safe, parallel),
+            (timeout, count, backoff, retry_safe, parallel, waits, exit_codes),
             (environments, locks, requires),
             aws,
             action,
@@ -149,7 +152,12 @@ fn step() -> impl Strategy<Value = Step> {
             start: if parallel { Start::WithPrevious } else { Start::AfterPrevious },
             environments,
             timeout: Duration::from_secs(timeout),
-            retries: Retries { count, backoff: Duration::from_secs(backoff) },
+            waits: Waits {
+                queue_timeout: waits.0,
+                no_output_timeout: waits.1,
+                cancel_grace: waits.2.filter(|_| matches!(action, Action::Script(_))),
+            },
+            retries: Retries { count, backoff: Duration::from_secs(backoff), exit_codes },
             retry_safe,
             locks,
             aws,
@@ -199,7 +207,7 @@ fn what_is_left_out_has_its_default() {
     let described = Described::try_from(&bare()).expect("valid");
     let step = &described.process.steps[0];
     assert_eq!(
-        (step.timeout, &step.condition, step.retries),
+        (step.timeout, &step.condition, step.retries.clone()),
         (limits::DEFAULT_TIMEOUT, &Condition::Success, Retries::default())
     );
     assert_eq!(step.aws.identity, Identity::None);

@@ -46,6 +46,12 @@ pub(super) fn outcome(ended: &Ended, recorder: &Recorder, speaker: Speaker) -> O
             "TIMED_OUT",
             with_last_words("The step ran longer than its timeout; all its processes were ended."),
         ),
+        Some(Stop::Silent) => because(
+            natural,
+            OutcomeKind::TimedOut,
+            Reason::NoOutput.code(),
+            with_last_words("The step said nothing for its no_output_timeout; all its processes were ended."),
+        ),
         Some(Stop::Cancelled) => because(
             natural,
             OutcomeKind::Cancelled,
