@@ -100,7 +100,7 @@ impl Stage {
     fn start(&self, name: &str, script: &str) -> Result<String> {
         let body: String = script.lines().map(|line| format!("        {line}\n")).collect();
         let yaml = format!(
-            "project: {name}\nsteps:\n  - name: Step\n    aws: {{ identity: worker-role, region: eu-west-1 }}\n    script:\n      shell: bash\n      body: |\n{body}"
+            "project: {name}\nscripts: {{ strict: false }}\nsteps:\n  - name: Step\n    aws: {{ identity: worker-role, region: eu-west-1 }}\n    script:\n      shell: bash\n      body: |\n{body}"
         );
         self.world.apply(name, &yaml)?;
         self.world.start_deployment(name)

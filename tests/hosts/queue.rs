@@ -61,7 +61,7 @@ steps:
         steps[0]["detail"].as_str().is_some_and(|why| why.contains("Pool \"empty\" has no worker")),
         "{deployment:#}"
     );
-    assert!(world.log(&id, "Tell")?.contains("Step \"Nobody\" has failed."));
+    assert!(world.log(&id, "Tell")?.contains("Step Nobody has failed."));
     Ok(())
 }
 

@@ -56,8 +56,10 @@ enum Refused {
 
 type Answer = Result<String, Refused>;
 
+type Filter = fn(&Call<'_>) -> Answer;
+
 /// Every filter but `null`.
-const FILTERS: &[(&str, fn(&Call<'_>) -> Answer)] = &[
+const FILTERS: &[(&str, Filter)] = &[
     ("AddDays", date::add_days),
     ("AddHours", date::add_hours),
     ("AddMinutes", date::add_minutes),
