@@ -18,6 +18,7 @@ use shared::{
 
 use self::{
     plan::Plan,
+    snapshot::Snapshot,
     surroundings::Surroundings,
     text::{Texts, WORKER_POOL},
 };
@@ -170,11 +171,12 @@ impl Preparer {
             return Err(refusal(Fault::new(Reason::Internal, sentence)));
         }
         let around = self.surroundings(&plan, step).await.map_err(refusal)?;
-        let mut variables = scope::variables(&plan, step, &around);
-        variables.set_now(jiff::Zoned::now());
-        let mut ready = Ready { plan, step, around, variables, pool: String::new() };
+        let snapshot = plan.seen_from(step, None);
+        let variables = scope::variables(&plan, &snapshot, step, &around);
+        let mut ready = Ready { plan, step, around, snapshot, variables, pool: String::new() };
+        ready.variables.set_now(jiff::Zoned::now());
         ready.pool = ready.evaluate_pool()?;
-        ready.variables.insert_literal(WORKER_POOL, &ready.pool, false);
+        ready.enter_pool();
         Ok(ready)
     }
 
@@ -217,11 +219,21 @@ struct Ready {
     plan: Arc<Plan>,
     step: usize,
     around: Surroundings,
+    /// The deployment's variables as the step sees them.
+    snapshot: Snapshot,
     variables: Variables,
     pool: String,
 }
 
 impl Ready {
+    /// What counts in its pool, now that this is known.
+    fn enter_pool(&mut self) {
+        self.snapshot = self.plan.seen_from(self.step, Some(&self.pool));
+        self.variables = scope::variables(&self.plan, &self.snapshot, self.step, &self.around);
+        self.variables.set_now(jiff::Zoned::now());
+        self.variables.insert_literal(WORKER_POOL, &self.pool, false);
+    }
+
     fn step(&self) -> &Step {
         &self.plan.process.steps[self.step]
     }

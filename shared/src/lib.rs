@@ -9,4 +9,5 @@ pub mod mask;
 pub mod outcome;
 pub mod plan;
 pub mod reason;
+pub mod scope;
 pub mod template;

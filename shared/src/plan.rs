@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
+use crate::{limits, scope::Scope};
 
 mod assume;
 pub mod demand;
@@ -265,8 +265,8 @@ pub struct VariableKey {
     pub name: String,
     /// Kind of value.
     pub kind: VariableKind,
-    /// Environments of this value; empty: all that no other value names.
-    pub environments: BTreeSet<String>,
+    /// Where this value counts.
+    pub scope: Scope,
 }
 
 /// What kind of value a variable has.

@@ -9,7 +9,7 @@ use shared::reason::Reason;
 use tests::parts::project;
 
 /// Pages that lead a reader to other files.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -20,6 +20,7 @@ const PAGES: [&str; 11] = [
     "docs/scripts.md",
     "docs/steps.md",
     "docs/templates.md",
+    "docs/variables.md",
     "deploy/iam/README.md",
 ];
 /// Pages that explain reasons, and how many each explains at least.

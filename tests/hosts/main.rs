@@ -6,5 +6,6 @@ mod crash;
 mod isolation;
 mod joining;
 mod namespaces;
+mod pages;
 mod powershell;
 mod queue;

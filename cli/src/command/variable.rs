@@ -27,9 +27,8 @@ pub(super) enum Variable {
         project: String,
         /// Name of the variable
         name: String,
-        /// The scope whose value goes; may be given several times; none means the unscoped value
-        #[arg(long = "environment", value_name = "NAME")]
-        environments: Vec<String>,
+        #[command(flatten)]
+        scope: Scope,
     },
 }
 
@@ -52,9 +51,22 @@ pub(super) struct Set {
     /// Read the value from a file, every byte of it
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
-    /// Environment in which it has this value; may be given several times
+    #[command(flatten)]
+    scope: Scope,
+}
+
+/// Where a value counts; nothing of it means the unscoped value.
+#[derive(Args, Debug)]
+pub(super) struct Scope {
+    /// Environment in which the variable has this value; may be given several times
     #[arg(long = "environment", value_name = "NAME")]
     environments: Vec<String>,
+    /// Step in which the variable has this value; may be given several times
+    #[arg(long = "step", value_name = "NAME")]
+    steps: Vec<String>,
+    /// Pool in whose steps the variable has this value; may be given several times
+    #[arg(long = "pool", value_name = "NAME")]
+    pools: Vec<String>,
 }
 
 /// Kind of value.
@@ -78,8 +90,8 @@ impl Variable {
                 let answer = connection.answer(client.list_variables(d::ListVariablesRequest { project })).await?;
                 screen.list(&answer.variables.into_iter().map(VariableView::from).collect::<Vec<_>>())?;
             }
-            Self::Delete { project, name, environments } => {
-                let request = d::DeleteVariableRequest { project, name: name.clone(), environments };
+            Self::Delete { project, name, scope: Scope { environments, steps, pools } } => {
+                let request = d::DeleteVariableRequest { project, name: name.clone(), environments, steps, pools };
                 connection.answer(client.delete_variable(request)).await?;
                 talk(&format!("The value of variable \"{name}\" is removed."));
             }
@@ -99,7 +111,9 @@ impl Set {
             name: self.name,
             r#type: r#type.into(),
             value: Some(value),
-            environments: self.environments,
+            environments: self.scope.environments,
+            steps: self.scope.steps,
+            pools: self.scope.pools,
             ..Default::default()
         };
         let mut client = connection.projects();

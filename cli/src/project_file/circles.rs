@@ -37,7 +37,11 @@ fn values(file: &ProjectFile, environment: Option<&str>) -> Variables {
     variables
 }
 
+/// What only some steps see is looked at by the coordinator, which knows their pools.
 fn counts(variable: &Variable, environment: Option<&str>) -> bool {
+    if !variable.steps.is_empty() || !variable.pools.is_empty() {
+        return false;
+    }
     variable.environments.is_empty()
         || environment.is_some_and(|environment| variable.environments.iter().any(|name| name == environment))
 }

@@ -61,9 +61,15 @@ pub(super) struct Variable {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) value: Option<Spanned<String>>,
-    /// Environments in which the variable has this value; none means all that no other value names.
+    /// Environments in which the variable has this value; none means all that no more specific value names.
     #[serde(default)]
     pub(super) environments: Vec<String>,
+    /// Steps in which the variable has this value; wins over values for pools and environments.
+    #[serde(default)]
+    pub(super) steps: Vec<String>,
+    /// Worker pools in whose steps the variable has this value; wins over values for environments.
+    #[serde(default)]
+    pub(super) pools: Vec<String>,
 }
 
 /// Kind of a variable's value.

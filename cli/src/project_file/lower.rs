@@ -1,12 +1,12 @@
 //! From what people write to what a coordinator plans with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proto::{
     convert::project::{Declared, Described},
     deployment as d,
 };
-use shared::plan;
+use shared::{plan, scope::Scope};
 
 use super::{
     fault::{Fault, Place},
@@ -22,7 +22,7 @@ mod upload;
 /// The project. What cannot be lowered is a fault, and is left out.
 pub(super) fn project(file: &ProjectFile, supplies: &Supplies, faults: &mut Vec<Fault>) -> Described {
     duplicate_names(file, faults);
-    overlapping_values(file, faults);
+    tied_values(file, faults);
     let mut steps = Vec::new();
     for (step, supply) in file.steps.iter().zip(&supplies.by_step) {
         match step::step(step, supply, faults) {
@@ -79,26 +79,28 @@ fn duplicate_names(file: &ProjectFile, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Two values of one variable for the same environment: nobody could say which one counts.
-fn overlapping_values(file: &ProjectFile, faults: &mut Vec<Fault>) {
-    let mut seen: BTreeMap<(String, Option<&str>), u64> = BTreeMap::new();
+/// Two values of one variable of which nobody could say which one counts.
+fn tied_values(file: &ProjectFile, faults: &mut Vec<Fault>) {
+    let mut seen: BTreeMap<String, Vec<(Scope, u64)>> = BTreeMap::new();
     for variable in &file.variables {
-        let name = &variable.name;
-        let scopes: Vec<Option<&str>> = match variable.environments.as_slice() {
-            [] => vec![None],
-            some => some.iter().map(|environment| Some(environment.as_str())).collect(),
-        };
-        for scope in scopes {
-            if let Some(first) = seen.insert((name.value.to_lowercase(), scope), name.referenced.line()) {
-                let place =
-                    scope.map_or("all other environments".to_owned(), |scope| format!("environment \"{scope}\""));
-                faults.push(Fault::at(
-                    Place::of(name.referenced),
-                    format!("Variable \"{}\" has a value for {place} in line {first} already.", name.value),
-                ));
-            }
+        let (name, scope) = (&variable.name, scope(variable));
+        let values = seen.entry(name.value.to_lowercase()).or_default();
+        if let Some((tied, line)) = values.iter().find(|(other, _)| scope.ties_with(other)) {
+            faults.push(Fault::at(
+                Place::of(name.referenced),
+                format!(
+                    "Variable \"{}\" has a value for {tied} in line {line} already, and nobody could say which of them counts.",
+                    name.value
+                ),
+            ));
         }
+        values.push((scope, name.referenced.line()));
     }
+}
+
+fn scope(variable: &format::Variable) -> Scope {
+    let set = |names: &[String]| names.iter().cloned().collect();
+    Scope { environments: set(&variable.environments), steps: set(&variable.steps), pools: set(&variable.pools) }
 }
 
 fn variable(variable: &format::Variable) -> Result<Declared, Fault> {
@@ -117,7 +119,6 @@ fn variable(variable: &format::Variable) -> Result<Declared, Fault> {
         format::VariableType::Sensitive => plan::VariableKind::Sensitive,
         format::VariableType::AwsAccount => plan::VariableKind::AwsAccount,
     };
-    let environments: BTreeSet<_> = variable.environments.iter().cloned().collect();
-    let key = plan::VariableKey { name: variable.name.value.clone(), kind, environments };
+    let key = plan::VariableKey { name: variable.name.value.clone(), kind, scope: scope(variable) };
     Ok(Declared { key, value: variable.value.as_ref().map(|value| value.value.clone()) })
 }

@@ -222,7 +222,15 @@ fn a_sensitive_value_must_not_stand_in_the_file_and_is_not_repeated() {
 #[test]
 fn two_values_for_one_environment_are_refused_with_both_lines() {
     let text = "project: p\nvariables:\n  - { name: A, value: x, environments: [staging] }\n  - { name: a, value: y, environments: [production, staging] }\nsteps:\n  - name: S\n    script: { shell: bash, body: x }\n";
-    expect_fault(text, "4:13", &["environment \"staging\"", "line 3"]);
+    expect_fault(text, "4:13", &["environment staging", "line 3"]);
+    let text = "project: p\nvariables:\n  - { name: A, value: x, steps: [S] }\n  - { name: A, value: y, pools: [default] }\n  - { name: A, value: z, steps: [s], environments: [test] }\n  - { name: A, value: u, steps: [S] }\nsteps:\n  - name: S\n    script: { shell: bash, body: x }\n";
+    expect_fault(text, "6:13", &["step S", "line 3"]);
+}
+
+#[test]
+fn a_value_for_a_step_that_is_not_there_is_refused() {
+    let text = "project: p\nvariables:\n  - { name: A, value: x, steps: [Biuld] }\nsteps:\n  - name: Build\n    script: { shell: bash, body: x }\n";
+    expect_fault(text, "3:13", &["step \"Biuld\", which the project does not have"]);
 }
 
 #[test]

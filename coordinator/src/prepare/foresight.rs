@@ -12,7 +12,7 @@ use shared::{
 use super::{
     plan::Plan,
     scope,
-    snapshot::Snapshot,
+    snapshot::{Snapshot, known_pool},
     surroundings::Surroundings,
     text::{WORKER_POOL, is_output, is_progress},
 };
@@ -34,8 +34,9 @@ impl Plan {
                 lost = true;
                 faults.push(fault);
             }
-            let variables = scope::variables(self, index, &around);
-            faults.extend(unknown_names(step, &Known { variables: &variables, snapshot: &self.snapshot }));
+            let snapshot = self.seen_from(index, known_pool(step));
+            let variables = scope::variables(self, &snapshot, index, &around);
+            faults.extend(unknown_names(step, &Known { variables: &variables, snapshot: &snapshot }));
         }
         if faults.is_empty() {
             return Ok(());

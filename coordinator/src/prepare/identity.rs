@@ -211,7 +211,7 @@ fn by_variable<'a>(ready: &'a Ready, name: &str) -> Result<&'a Known, Refusal> {
         let fault = format!("account variable \"{name}\" {why}; it never falls back to the worker's role.");
         texts.refuse(Reason::AccountUnresolved, &fault)
     };
-    let variable = ready.plan.snapshot.find(name);
+    let variable = ready.snapshot.find(name);
     match variable {
         Some(variable) if variable.kind != VariableKind::AwsAccount => {
             Err(unresolved("is no account variable: declare it with `type: aws-account`".into()))

@@ -1,7 +1,7 @@
 //! What a deployment runs, with its variables in clear.
 
 use rusqlite::Connection;
-use shared::{id::DeploymentId, plan::Process, reason::Fault};
+use shared::{id::DeploymentId, plan::Process, reason::Fault, scope::Place};
 
 use super::snapshot::Snapshot;
 use crate::{seal::Seal, store::deployments};
@@ -25,6 +25,12 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Its variables as a step sees them, in a pool, or before that is known.
+    pub(super) fn seen_from(&self, step: usize, pool: Option<&str>) -> Snapshot {
+        let step = self.process.steps.get(step).map_or("", |step| step.name.as_str());
+        self.snapshot.seen_from(Place { environment: &self.environment, step, pool })
+    }
+
     /// Reads a deployment back, and whether it has ended.
     ///
     /// # Errors

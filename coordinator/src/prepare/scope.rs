@@ -2,7 +2,7 @@
 
 use shared::{plan::VariableKind, template::Variables};
 
-use super::{plan::Plan, progress, surroundings::Surroundings};
+use super::{plan::Plan, progress, snapshot::Snapshot, surroundings::Surroundings};
 use crate::registry::account::{self, Kind};
 
 /// Ending of the name under which an account's access key is found.
@@ -18,10 +18,10 @@ pub(super) const ROLE_ARN: &str = ".RoleArn";
 pub(super) const SESSION_DURATION: &str = ".SessionDuration";
 
 /// Later ones win: nothing that a project declares can pose as what the system says.
-pub(super) fn variables(plan: &Plan, step: usize, around: &Surroundings) -> Variables {
+pub(super) fn variables(plan: &Plan, snapshot: &Snapshot, step: usize, around: &Surroundings) -> Variables {
     let mut variables = Variables::new();
-    plan.snapshot.insert_into(&mut variables);
-    insert_accounts(plan, around, &mut variables);
+    snapshot.insert_into(&mut variables);
+    insert_accounts(snapshot, around, &mut variables);
     // Outputs are data: `#{…}` in them stays as it is.
     for output in &around.outputs {
         let name = format!("Octopus.Action[{}].Output.{}", output.step, output.name);
@@ -35,8 +35,8 @@ pub(super) fn variables(plan: &Plan, step: usize, around: &Surroundings) -> Vari
 }
 
 /// `AWS Account` and the names below it that its kind has; of an account that does not exist, nothing.
-fn insert_accounts(plan: &Plan, around: &Surroundings, variables: &mut Variables) {
-    for variable in plan.snapshot.variables.iter().filter(|variable| variable.kind == VariableKind::AwsAccount) {
+fn insert_accounts(snapshot: &Snapshot, around: &Surroundings, variables: &mut Variables) {
+    for variable in snapshot.variables.iter().filter(|variable| variable.kind == VariableKind::AwsAccount) {
         let Some(known) = around.accounts.get(variable.value.trim()) else { continue };
         let (name, row) = (&variable.name, &known.opened.row);
         variables.insert_literal(name, account::slug(variable.value.trim()), false);

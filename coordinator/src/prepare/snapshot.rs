@@ -1,43 +1,48 @@
 //! The variables of a deployment, resolved for its environment when it was made: what changes in the project afterwards does
 //! not reach it. Kept sealed as a whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use shared::{
     id::{DeploymentId, WorkerId},
-    plan::{Identity, Process, VariableKind},
+    plan::{Identity, Process, Step, VariableKind},
     reason::{Fault, Reason},
+    scope::{Place as Where, Scope},
     template::{TemplateError, Variables},
 };
 use zeroize::{Zeroize, Zeroizing};
 
 use super::identity::variable_name;
-use crate::seal::{Place, Seal};
+use crate::{
+    registry::pool,
+    seal::{Place, Seal},
+};
 
 /// What a deployment carries besides its process.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
-    /// One value a name, in order of name.
+    /// By name: the value for all steps, and those for some of them.
     pub(crate) variables: Vec<Variable>,
     /// Only this worker may run it, if set: how an account is tested from one.
     pub(crate) only_worker: Option<WorkerId>,
 }
 
-/// A variable with its one value.
+/// A variable and one of its values.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Variable {
     pub(crate) name: String,
     pub(crate) kind: VariableKind,
     pub(crate) value: String,
+    #[serde(default)]
+    pub(crate) scope: Scope,
 }
 
 /// A variable of a project as it is declared: one of these a scope.
 pub(crate) struct Declared {
     pub(crate) name: String,
     pub(crate) kind: VariableKind,
-    /// Empty: all that no other value names.
-    pub(crate) environments: BTreeSet<String>,
+    pub(crate) scope: Scope,
     /// None when it was never set.
     pub(crate) value: Option<Zeroizing<String>>,
 }
@@ -51,7 +56,7 @@ pub(crate) struct Target<'a> {
 }
 
 impl Snapshot {
-    /// A value scoped to the environment wins over the unscoped one, and what was asked for with the deployment over both.
+    /// The most specific value wins, and what was asked for with the deployment over all of them.
     ///
     /// # Errors
     /// [`Reason::VariableUnset`] naming every variable that has no value; [`Reason::AccountUnresolved`] naming every account
@@ -72,9 +77,8 @@ impl Snapshot {
         for (key, values) in by_name {
             let prompt = prompted.get(&key);
             match choose(target.environment, values, prompt) {
-                Choice::Value(variable) => variables.push(variable),
-                Choice::Unset(name) => unset.push(format!("\"{name}\"")),
-                Choice::Elsewhere => {}
+                Ok(chosen) => variables.extend(chosen),
+                Err(Unset(name)) => unset.push(format!("\"{name}\"")),
             }
         }
         let snapshot = Self { variables, only_worker: None };
@@ -82,8 +86,18 @@ impl Snapshot {
             return Err(unset_fault(target, &unset));
         }
         snapshot.check_accounts(target)?;
-        snapshot.check_circles()?;
+        snapshot.check_circles(target)?;
         Ok(snapshot)
+    }
+
+    /// As one step sees it: one value a name. While the step's pool is not known, values for pools do not count.
+    pub(crate) fn seen_from(&self, place: Where<'_>) -> Self {
+        let mut by_name: BTreeMap<String, Vec<&Variable>> = BTreeMap::new();
+        for variable in &self.variables {
+            by_name.entry(variable.name.to_lowercase()).or_default().push(variable);
+        }
+        let chosen = by_name.into_values().filter_map(|values| choose_value(values, place).cloned());
+        Self { variables: chosen.collect(), only_worker: self.only_worker }
     }
 
     /// The variable of that name, whatever the case.
@@ -125,7 +139,11 @@ impl Snapshot {
             .iter()
             .filter(|step| here(&step.environments))
             .filter_map(|step| match &step.aws.identity {
-                Identity::Account(name) => self.account_fault(&step.name, variable_name(name), target.environment),
+                Identity::Account(name) => {
+                    let place = Where { environment: target.environment, step: &step.name, pool: known_pool(step) };
+                    let seen = self.seen_from(place);
+                    seen.account_fault(&step.name, variable_name(name), target.environment)
+                }
                 _ => None,
             })
             .collect();
@@ -154,10 +172,23 @@ impl Snapshot {
         Some(format!("step \"{step}\" needs account variable \"{variable}\", {fault}"))
     }
 
-    fn check_circles(&self) -> Result<(), Fault> {
+    /// As each step sees them. Pools that are evaluated are known only later, and their steps are refused then.
+    fn check_circles(&self, target: Target<'_>) -> Result<(), Fault> {
+        let seen_from = |step, pool| self.seen_from(Where { environment: target.environment, step, pool });
+        self.check_circles_in(&seen_from("", None))?;
+        if self.variables.iter().all(|variable| variable.scope.is_for_all_steps()) {
+            return Ok(());
+        }
+        for step in &target.process.steps {
+            self.check_circles_in(&seen_from(&step.name, known_pool(step)))?;
+        }
+        Ok(())
+    }
+
+    fn check_circles_in(&self, seen: &Self) -> Result<(), Fault> {
         let mut variables = Variables::new();
-        self.insert_into(&mut variables);
-        for variable in &self.variables {
+        seen.insert_into(&mut variables);
+        for variable in &seen.variables {
             match variables.evaluate_variable(&variable.name) {
                 Some(Err(error @ TemplateError::Cycle(_))) => {
                     return Err(Fault::new(Reason::VariableCycle, error.to_string()));
@@ -192,29 +223,44 @@ impl Drop for Variable {
     }
 }
 
-/// What a name has in an environment.
-enum Choice {
-    Value(Variable),
-    /// It is declared here and was never set.
-    Unset(String),
-    /// It has values in other environments only.
-    Elsewhere,
+fn choose_value<'v>(values: Vec<&'v Variable>, place: Where<'_>) -> Option<&'v Variable> {
+    let covering = values.into_iter().filter(|variable| variable.scope.covers(place));
+    covering.max_by_key(|variable| variable.scope.rank())
 }
 
-fn choose(environment: &str, values: Vec<Declared>, prompt: Option<&String>) -> Choice {
+/// It is declared here and was never set.
+struct Unset(String);
+
+/// What a name has in an environment: its value for all steps, if it has one, and the values for some of them.
+fn choose(environment: &str, values: Vec<Declared>, prompt: Option<&String>) -> Result<Vec<Variable>, Unset> {
     let name = values.first().map(|value| value.name.clone()).unwrap_or_default();
     if let Some(value) = prompt {
-        return Choice::Value(Variable { name, kind: VariableKind::Text, value: value.clone() });
+        let (kind, value) = (VariableKind::Text, value.clone());
+        return Ok(vec![Variable { name, kind, value, scope: Scope::default() }]);
     }
-    let (scoped, others): (Vec<_>, Vec<_>) =
-        values.into_iter().partition(|value| value.environments.contains(environment));
-    let chosen = scoped.into_iter().next().or_else(|| others.into_iter().find(|value| value.environments.is_empty()));
-    match chosen {
-        Some(Declared { name, kind, value: Some(value), .. }) => {
-            Choice::Value(Variable { name, kind, value: value.as_str().to_owned() })
+    let here = values.into_iter().filter(|value| value.scope.covers_environment(environment));
+    let (for_all, for_some): (Vec<_>, Vec<_>) = here.partition(|value| value.scope.is_for_all_steps());
+    let widest = for_all.into_iter().max_by_key(|value| value.scope.rank());
+    widest.into_iter().chain(for_some).map(Variable::of).collect()
+}
+
+impl Variable {
+    fn of(declared: Declared) -> Result<Self, Unset> {
+        let Declared { name, kind, scope, value } = declared;
+        match value {
+            Some(value) => Ok(Self { name, kind, value: value.as_str().to_owned(), scope }),
+            None => Err(Unset(name)),
         }
-        Some(Declared { name, .. }) => Choice::Unset(name),
-        None => Choice::Elsewhere,
+    }
+}
+
+/// A step's pool, if it can be known before its variables are evaluated.
+pub(super) fn known_pool(step: &Step) -> Option<&str> {
+    let pool = step.pool.trim();
+    match pool {
+        "" => Some(pool::DEFAULT),
+        _ if pool.contains("#{") => None,
+        _ => Some(pool),
     }
 }
 

@@ -142,8 +142,7 @@ fn script_variables(ready: &Ready, source: &str) -> Result<Vec<SpecVariable>, Re
 fn own_secret_key(ready: &Ready, source: &str) -> Option<String> {
     let Identity::Account(variable) = &ready.step().aws.identity else { return None };
     let name = identity::variable_name(variable);
-    let account =
-        ready.plan.snapshot.find(name).and_then(|variable| ready.around.accounts.get(variable.value.trim()))?;
+    let account = ready.snapshot.find(name).and_then(|variable| ready.around.accounts.get(variable.value.trim()))?;
     let is_read = source.contains(&SECRET_KEY.to_lowercase());
     let is_handed_out = is_read || account.opened.row.delivery == Delivery::Raw;
     is_handed_out.then(|| format!("{name}{SECRET_KEY}").to_lowercase())
@@ -152,7 +151,7 @@ fn own_secret_key(ready: &Ready, source: &str) -> Option<String> {
 /// The keys that a script names and does not get, since their accounts forbid it.
 fn withheld_keys(ready: &Ready, source: &str) -> Vec<PreambleLine> {
     let source = source.to_lowercase();
-    let accounts = ready.plan.snapshot.variables.iter().filter(|variable| variable.kind == VariableKind::AwsAccount);
+    let accounts = ready.snapshot.variables.iter().filter(|variable| variable.kind == VariableKind::AwsAccount);
     accounts
         .filter_map(|variable| Some((variable, ready.around.accounts.get(variable.value.trim())?)))
         .filter(|(_, known)| known.opened.row.kind == Kind::Aws && !known.opened.row.expose_keys)
@@ -172,7 +171,7 @@ fn withheld_keys(ready: &Ready, source: &str) -> Vec<PreambleLine> {
 fn is_secret_key(ready: &Ready, key: &str) -> bool {
     let ending = SECRET_KEY.to_lowercase();
     key.strip_suffix(&ending)
-        .and_then(|account| ready.plan.snapshot.find(account))
+        .and_then(|account| ready.snapshot.find(account))
         .is_some_and(|variable| variable.kind == VariableKind::AwsAccount)
 }
 

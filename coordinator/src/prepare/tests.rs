@@ -163,7 +163,7 @@ fn with_identity(step: Step, identity: Identity) -> Step {
 }
 
 fn variable(name: &str, kind: VariableKind, value: &str) -> Variable {
-    Variable { name: name.into(), kind, value: value.into() }
+    Variable { name: name.into(), kind, value: value.into(), scope: Default::default() }
 }
 
 fn text(name: &str, value: &str) -> Variable {

@@ -107,7 +107,10 @@ fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
 
 #[cfg(test)]
 mod tests {
-    use shared::plan::{VariableKey, VariableKind};
+    use shared::{
+        plan::{VariableKey, VariableKind},
+        scope::Scope,
+    };
 
     use super::*;
     use crate::{
@@ -127,8 +130,11 @@ mod tests {
             let description = String::new();
             let name = "shop".into();
             project::put(tx, &project::Row { name, description, revision: 1, process, next_number: 1, updated_at: 0 })?;
-            let environments = ["staging".to_owned()].into();
-            let key = VariableKey { name: "Region".into(), kind: VariableKind::Text, environments };
+            let key = VariableKey {
+                name: "Region".into(),
+                kind: VariableKind::Text,
+                scope: Scope::of_environments(["staging"]),
+            };
             variable::put(tx, "shop", &variable::Row::new(key, true))?;
             delete(tx, "production")?;
             Ok(delete(tx, "staging"))

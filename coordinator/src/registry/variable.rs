@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row as SqlRow, params};
 use shared::{
     plan::{VariableKey, VariableKind},
     reason::{Fault, Reason},
+    scope::Scope,
 };
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -75,8 +76,8 @@ impl Row {
 
     /// Whether it is the value of that name in exactly that scope.
     #[must_use]
-    pub fn is_for(&self, name: &str, environments: &BTreeSet<String>) -> bool {
-        self.key.name.to_lowercase() == name.to_lowercase() && self.key.environments == *environments
+    pub fn is_for(&self, name: &str, scope: &Scope) -> bool {
+        self.key.name.to_lowercase() == name.to_lowercase() && self.key.scope == *scope
     }
 
     fn place(&self) -> Place<'_> {
@@ -91,8 +92,8 @@ impl Row {
 pub fn list(connection: &Connection, project: &str) -> Result<Vec<Row>, Fault> {
     let mut query = connection
         .prepare_cached(
-            "SELECT id, name, kind, environments, from_file, value, sealed_value, version FROM variable WHERE project = ?1
-             ORDER BY name_key, environments",
+            "SELECT id, name, kind, environments, steps, pools, from_file, value, sealed_value, version FROM variable
+             WHERE project = ?1 ORDER BY name_key, environments, steps, pools",
         )
         .stored("reading variables")?;
     let rows = query.query_map([project], read).stored("reading variables")?;
@@ -104,13 +105,17 @@ pub fn list(connection: &Connection, project: &str) -> Result<Vec<Row>, Fault> {
 /// # Errors
 /// Those of the store.
 pub fn put(connection: &Connection, project: &str, row: &Row) -> Result<(), Fault> {
-    let environments = serde_json::to_string(&row.key.environments).map_err(|error| {
-        Fault::new(Reason::Internal, format!("The variable \"{}\" cannot be written: {error}.", row.key.name))
-    })?;
+    let names = |names: &BTreeSet<String>| {
+        serde_json::to_string(names).map_err(|error| {
+            Fault::new(Reason::Internal, format!("The variable \"{}\" cannot be written: {error}.", row.key.name))
+        })
+    };
+    let scope = &row.key.scope;
+    let (environments, steps, pools) = (names(&scope.environments)?, names(&scope.steps)?, names(&scope.pools)?);
     connection
         .prepare_cached(
-            "INSERT INTO variable (id, project, name, name_key, kind, environments, from_file, value, sealed_value, version)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            "INSERT INTO variable (id, project, name, name_key, kind, environments, from_file, value, sealed_value, version, steps, pools)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (id) DO UPDATE SET name = ?3, kind = ?5, from_file = ?7, value = ?8, sealed_value = ?9, version = ?10",
         )
         .and_then(|mut put| {
@@ -125,6 +130,8 @@ pub fn put(connection: &Connection, project: &str, row: &Row) -> Result<(), Faul
                 row.value,
                 row.sealed_value,
                 row.version,
+                steps,
+                pools,
             ])
         })
         .stored("writing a variable")
@@ -139,7 +146,8 @@ pub fn delete(connection: &Connection, id: &str) -> Result<(), Fault> {
     connection.execute("DELETE FROM variable WHERE id = ?1", [id]).stored("removing a variable").map(drop)
 }
 
-/// What is wrong with a project's variables taken together: two values for one environment, or an account that is not there.
+/// What is wrong with a project's variables taken together: two values of which nobody could say which counts, or an account that is
+/// not there.
 ///
 /// # Errors
 /// Those of the store.
@@ -167,26 +175,16 @@ fn overlaps(rows: &[Row]) -> Vec<String> {
         // Rows of one name stand together.
         let same_name = |other: &&Row| other.key.name.to_lowercase() == row.key.name.to_lowercase();
         for other in rows[at + 1..].iter().take_while(same_name) {
-            if let Some(environment) = row.key.environments.intersection(&other.key.environments).next() {
+            if row.key.scope.ties_with(&other.key.scope) {
                 faults.push(format!(
-                    "Variable \"{}\" has two values in environment \"{environment}\": the one for {} and the one for {}.",
-                    row.key.name,
-                    scope(&row.key.environments),
-                    scope(&other.key.environments)
+                    "Variable \"{}\" has two values of the same rank: the one for {} and the one for {}. Make one of them more specific, or \
+                     take it away.",
+                    row.key.name, row.key.scope, other.key.scope
                 ));
             }
         }
     }
     faults
-}
-
-/// A scope in words.
-#[must_use]
-pub fn scope(environments: &BTreeSet<String>) -> String {
-    if environments.is_empty() {
-        return "all other environments".into();
-    }
-    environments.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 const fn kind_name(kind: VariableKind) -> &'static str {
@@ -198,21 +196,26 @@ const fn kind_name(kind: VariableKind) -> &'static str {
 }
 
 fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
-    let (kind, environments): (String, String) = (row.get(2)?, row.get(3)?);
+    let kind: String = row.get(2)?;
     let kind = match kind.as_str() {
         "text" => VariableKind::Text,
         "aws_account" => VariableKind::AwsAccount,
         // The schema's check allows no other word; were there one, it is not shown.
         _ => VariableKind::Sensitive,
     };
-    let environments = serde_json::from_str(&environments)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error)))?;
+    let names = |column: usize| {
+        let text: String = row.get(column)?;
+        serde_json::from_str(&text).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+        })
+    };
+    let scope = Scope { environments: names(3)?, steps: names(4)?, pools: names(5)? };
     Ok(Row {
         id: row.get(0)?,
-        key: VariableKey { name: row.get(1)?, kind, environments },
-        from_file: row.get(4)?,
-        value: row.get(5)?,
-        sealed_value: row.get(6)?,
-        version: row.get(7)?,
+        key: VariableKey { name: row.get(1)?, kind, scope },
+        from_file: row.get(6)?,
+        value: row.get(7)?,
+        sealed_value: row.get(8)?,
+        version: row.get(9)?,
     })
 }

@@ -1,9 +1,9 @@
 //! ProjectService.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use proto::{
-    convert::project::{Described, variable_key, wire_kind},
+    convert::project::{Described, scope, variable_key, wire_kind},
     deployment::{
         self as wire, ApplyProjectRequest, ApplyProjectResponse, DeleteProjectRequest, DeleteProjectResponse,
         DeleteVariableRequest, DeleteVariableResponse, FindMissingFilesRequest, FindMissingFilesResponse,
@@ -26,7 +26,7 @@ use crate::{
     files::Files,
     registry::{
         project::{self, Row},
-        variable::{self, scope},
+        variable,
     },
 };
 
@@ -154,13 +154,13 @@ impl Projects {
         let set = self.trust.store.write(move |connection| {
             project::get(connection, &request.project)?;
             let mut rows = variable::list(connection, &request.project)?;
-            let at = match rows.iter().position(|row| row.is_for(&key.name, &key.environments)) {
+            let at = match rows.iter().position(|row| row.is_for(&key.name, &key.scope)) {
                 Some(at) => at,
                 None => {
                     rows.push(variable::Row::new(key.clone(), false));
                     // Values of one name stand together.
-                    rows.sort_by_key(|row| (row.key.name.to_lowercase(), row.key.environments.clone()));
-                    rows.iter().position(|row| row.is_for(&key.name, &key.environments)).unwrap_or_default()
+                    rows.sort_by_key(|row| (row.key.name.to_lowercase(), row.key.scope.clone()));
+                    rows.iter().position(|row| row.is_for(&key.name, &key.scope)).unwrap_or_default()
                 }
             };
             let row = &mut rows[at];
@@ -170,7 +170,7 @@ impl Projects {
             let row = row.clone();
             refuse(Reason::InvalidArgument, variable::faults(connection, &rows)?)?;
             variable::put(connection, &request.project, &row)?;
-            let detail = format!("For {}.", scope(&row.key.environments));
+            let detail = format!("For {}.", row.key.scope);
             let target = format!("{}/{}", request.project, row.key.name);
             audit::record(connection, clock::now(), &caller.did(target, detail))?;
             Ok(row)
@@ -179,24 +179,24 @@ impl Projects {
     }
 
     async fn delete_value(&self, caller: Caller, request: DeleteVariableRequest) -> Result<(), Fault> {
-        let environments: BTreeSet<String> = request.environments.into_iter().collect();
+        let scope = scope(&request.environments, &request.steps, &request.pools);
         let deleted = self.trust.store.write(move |connection| {
             project::get(connection, &request.project)?;
             let rows = variable::list(connection, &request.project)?;
-            let row = rows.iter().find(|row| row.is_for(&request.name, &environments)).ok_or_else(|| {
+            let row = rows.iter().find(|row| row.is_for(&request.name, &scope)).ok_or_else(|| {
                 Fault::new(
                     Reason::VariableNotFound,
                     format!(
                         "Project \"{}\" has no variable \"{}\" for {}: `longshore variable list {0}` shows those it has.",
                         request.project,
                         request.name,
-                        scope(&environments)
+                        scope
                     ),
                 )
             })?;
             variable::delete(connection, &row.id)?;
             let target = format!("{}/{}", request.project, row.key.name);
-            audit::record(connection, clock::now(), &caller.did(target, format!("For {}.", scope(&environments))))
+            audit::record(connection, clock::now(), &caller.did(target, format!("For {scope}.")))
         });
         deleted.await
     }
@@ -230,7 +230,9 @@ fn variable_to_wire(row: &variable::Row) -> wire::Variable {
         name: row.key.name.clone(),
         r#type: wire_kind(row.key.kind) as i32,
         value: row.value.clone().filter(|_| row.key.kind != VariableKind::Sensitive),
-        environments: row.key.environments.iter().cloned().collect(),
+        environments: row.key.scope.environments.iter().cloned().collect(),
+        steps: row.key.scope.steps.iter().cloned().collect(),
+        pools: row.key.scope.pools.iter().cloned().collect(),
         is_set: row.is_set(),
         from_file: row.from_file,
     }

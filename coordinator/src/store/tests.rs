@@ -194,7 +194,7 @@ fn a_store_of_a_newer_program_is_refused_with_both_versions() {
     drop(store);
     let fault = Store::open(dir.path()).map(drop).expect_err("too new");
     assert_eq!(fault.reason, Reason::StoreTooNew);
-    assert!(fault.sentence.contains("has version 7") && fault.sentence.contains("up to 3"), "{fault}");
+    assert!(fault.sentence.contains("has version 7") && fault.sentence.contains("up to 4"), "{fault}");
 }
 
 #[test]
@@ -204,7 +204,10 @@ fn a_store_of_version_1_becomes_what_a_new_one_is_and_keeps_its_rows() {
     old.execute_batch(include_str!("schema.sql")).expect("version 1");
     old.execute_batch(
         "INSERT INTO store_meta (one, store_id, schema_version, created_at) VALUES (1, 'old', 1, 0);
-         INSERT INTO pool (name, description, created_at) VALUES ('kept', '', 0);",
+         INSERT INTO pool (name, description, created_at) VALUES ('kept', '', 0);
+         INSERT INTO project (name, description, process, revision, next_number, updated_at) VALUES ('shop', '', '{}', 1, 1, 0);
+         INSERT INTO variable (id, project, name, name_key, kind, environments, from_file, value, version)
+           VALUES ('v', 'shop', 'Region', 'region', 'text', '[\"staging\"]', 1, 'eu-west-1', 1);",
     )
     .expect("rows");
     drop(old);
@@ -218,7 +221,15 @@ fn a_store_of_version_1_becomes_what_a_new_one_is_and_keeps_its_rows() {
             })
             .stored("reading")
     };
-    assert_eq!(upgraded.read_blocking(meta).expect("its rows"), ("old".into(), 3, "kept".into()));
+    assert_eq!(upgraded.read_blocking(meta).expect("its rows"), ("old".into(), 4, "kept".into()));
+    let value = |connection: &Connection| {
+        connection
+            .query_row("SELECT environments || steps || pools || value FROM variable", [], |row| {
+                row.get::<_, String>(0)
+            })
+            .stored("reading")
+    };
+    assert_eq!(upgraded.read_blocking(value).expect("its value"), "[\"staging\"][][]eu-west-1");
 }
 
 /// Everything the store consists of: columns, indexes, triggers.

@@ -105,7 +105,7 @@ async fn two_values_for_one_environment_are_refused_and_both_are_named() {
     ];
     let refused = apply(&world, shop("echo", both)).await.expect_err("an overlap");
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "INVALID_PROJECT"));
-    for part in ["\"test\"", "staging, test", "production, test"] {
+    for part in ["of the same rank", "environment staging, test", "environment production, test"] {
         assert!(refused.message().contains(part), "{part}: {}", refused.message());
     }
     let missing = world.projects().get_project(GetProjectRequest { name: "shop".into() }).await;
@@ -118,7 +118,7 @@ async fn two_values_for_one_environment_are_refused_and_both_are_named() {
     .await
     .expect("one of them is for the rest");
     let refused = set(&world, variable("Size", TEXT, Some("2"), &["test", "staging"])).await.expect_err("an overlap");
-    assert!(refused.message().contains("\"test\""), "{}", refused.message());
+    assert!(refused.message().contains("environment test"), "{}", refused.message());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,6 +201,7 @@ async fn a_value_is_removed_for_its_scope_only() {
         project: "shop".into(),
         name: "size".into(),
         environments: environments.iter().map(|&name| name.into()).collect(),
+        ..DeleteVariableRequest::default()
     };
     world.projects().delete_variable(gone(&["staging"])).await.expect("removed");
     let again = world.projects().delete_variable(gone(&["staging"])).await.expect_err("gone");

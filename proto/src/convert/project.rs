@@ -9,6 +9,7 @@ use shared::{
         Waits, check_name,
     },
     reason::{Fault, Reason},
+    scope::Scope,
 };
 
 mod aws;
@@ -58,6 +59,7 @@ impl TryFrom<&wire::Project> for Described {
             faults.extend(process.faults());
         }
         faults.extend(variables_faults(&variables));
+        faults.extend(variables.iter().filter_map(|declared| stray_step(&declared.key, &process)));
         if !faults.is_empty() {
             return Err(Fault::new(Reason::InvalidProject, faults.join("\n")));
         }
@@ -85,7 +87,9 @@ impl From<&Declared> for wire::Variable {
             name: declared.key.name.clone(),
             r#type: wire_kind(declared.key.kind) as i32,
             value: declared.value.clone(),
-            environments: declared.key.environments.iter().cloned().collect(),
+            environments: declared.key.scope.environments.iter().cloned().collect(),
+            steps: declared.key.scope.steps.iter().cloned().collect(),
+            pools: declared.key.scope.pools.iter().cloned().collect(),
             is_set: declared.value.is_some(),
             from_file: true,
         }
@@ -174,7 +178,19 @@ pub fn variable_key(variable: &wire::Variable) -> Result<VariableKey, String> {
     if let Some(environment) = variable.environments.iter().find(|name| check_name(name, limits::NAME_CHARS).is_err()) {
         return say(format!("\"{environment}\" cannot be the name of an environment"));
     }
-    Ok(VariableKey { name: name.clone(), kind, environments: variable.environments.iter().cloned().collect() })
+    let pool = variable.pools.iter().find(|name| check_name(name, limits::NAME_CHARS).is_err());
+    if let Some(pool) = pool {
+        return say(format!("\"{pool}\" cannot be the name of a pool"));
+    }
+    let scope = scope(&variable.environments, &variable.steps, &variable.pools);
+    Ok(VariableKey { name: name.clone(), kind, scope })
+}
+
+/// A scope that travelled.
+#[must_use]
+pub fn scope(environments: &[String], steps: &[String], pools: &[String]) -> Scope {
+    let set = |names: &[String]| names.iter().cloned().collect();
+    Scope { environments: set(environments), steps: set(steps), pools: set(pools) }
 }
 
 fn declared_from_wire(variable: &wire::Variable) -> Result<Declared, String> {
@@ -199,11 +215,18 @@ fn variables_faults(variables: &[Declared]) -> Vec<String> {
     }
     let mut seen = BTreeMap::new();
     for Declared { key, .. } in variables {
-        if seen.insert((key.name.to_lowercase(), &key.environments), ()).is_some() {
-            faults.push(format!("Variable \"{}\" is declared twice for the same environments.", key.name));
+        if seen.insert((key.name.to_lowercase(), &key.scope), ()).is_some() {
+            faults.push(format!("Variable \"{}\" is declared twice for the same scope.", key.name));
         }
     }
     faults
+}
+
+/// A value for a step that the project does not have counts nowhere: a typing error.
+fn stray_step(key: &VariableKey, process: &Process) -> Option<String> {
+    let is_there = |name: &&String| process.steps.iter().any(|step| step.name.to_lowercase() == name.to_lowercase());
+    let stray = key.scope.steps.iter().find(|name| !is_there(name))?;
+    Some(format!("Variable \"{}\" has a value for step \"{stray}\", which the project does not have.", key.name))
 }
 
 fn step_from_wire(step: &wire::Step) -> Result<Step, String> {

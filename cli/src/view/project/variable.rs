@@ -12,6 +12,8 @@ pub(crate) struct VariableView {
     r#type: String,
     value: Option<String>,
     environments: Vec<String>,
+    steps: Vec<String>,
+    pools: Vec<String>,
     is_set: bool,
     from_file: bool,
 }
@@ -23,15 +25,26 @@ impl From<d::Variable> for VariableView {
             name: it.name,
             value: it.value,
             environments: it.environments,
+            steps: it.steps,
+            pools: it.pools,
             is_set: it.is_set,
             from_file: it.from_file,
         }
     }
 }
 
+impl VariableView {
+    /// For a table.
+    fn scope(&self) -> String {
+        let of = |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what}{}", names.join(", ")));
+        let parts = [of("", &self.environments), of("step ", &self.steps), of("pool ", &self.pools)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+}
+
 impl View for VariableView {
     const MANY: &'static str = "variables";
-    const COLUMNS: &'static [&'static str] = &["variable", "type", "value", "environments", "from"];
+    const COLUMNS: &'static [&'static str] = &["variable", "type", "value", "for", "from"];
 
     fn cells(&self) -> Vec<String> {
         let value = match (&self.value, self.is_set) {
@@ -40,6 +53,6 @@ impl View for VariableView {
             (None, false) => "(not set)".to_owned(),
         };
         let from = if self.from_file { "project file" } else { "variable set" };
-        vec![self.name.clone(), self.r#type.clone(), value, self.environments.join(", "), from.to_owned()]
+        vec![self.name.clone(), self.r#type.clone(), value, self.scope(), from.to_owned()]
     }
 }

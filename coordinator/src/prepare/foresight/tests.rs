@@ -32,7 +32,12 @@ fn step(name: &str) -> Step {
 
 /// What is wrong with these steps in "staging", with the pool "default" and some variables.
 fn check(steps: Vec<Step>) -> Result<(), Fault> {
-    let variable = |name: &str, kind, value: &str| Variable { name: name.into(), kind, value: value.into() };
+    let variable = |name: &str, kind, value: &str| Variable {
+        name: name.into(),
+        kind,
+        value: value.into(),
+        scope: Default::default(),
+    };
     let variables = vec![
         variable("AWS Account", VariableKind::AwsAccount, "shop"),
         variable("Region", VariableKind::Text, "eu-west-1"),

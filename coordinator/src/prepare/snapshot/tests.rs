@@ -8,7 +8,7 @@ fn declared(name: &str, kind: VariableKind, environments: &[&str], value: Option
     Declared {
         name: name.into(),
         kind,
-        environments: environments.iter().map(|name| (*name).to_owned()).collect(),
+        scope: Scope::of_environments(environments.iter().copied()),
         value: value.map(|value| Zeroizing::new(value.to_owned())),
     }
 }
@@ -164,4 +164,26 @@ fn a_sealed_snapshot_opens_for_its_own_deployment_only() {
     assert!(!sealed.windows(6).any(|window| window == b"canary"), "the secret is in clear");
     assert!(Snapshot::open(&seal, id, &sealed).is_ok_and(|opened| opened == snapshot));
     assert!(Snapshot::open(&seal, DeploymentId(uuid::Uuid::now_v7()), &sealed).is_err());
+}
+
+#[test]
+fn values_for_steps_and_pools_travel_with_the_deployment_and_must_be_set() {
+    let scoped = |steps: &[&str], value: Option<&str>| Declared {
+        scope: Scope { steps: steps.iter().map(|name| (*name).to_owned()).collect(), ..Scope::default() },
+        ..declared("Region", VariableKind::Text, &[], value)
+    };
+    let all = || declared("Region", VariableKind::Text, &[], Some("all"));
+    let here = || declared("Region", VariableKind::Text, &["staging"], Some("here"));
+    let snapshot = resolve_in("staging", vec![all(), here(), scoped(&["Who am I"], Some("step"))], &[]);
+    let snapshot = snapshot.unwrap_or_else(|fault| panic!("{fault}"));
+    let seen = |step| value(&snapshot.seen_from(Where { environment: "staging", step, pool: None }), "region");
+    assert_eq!((seen("who AM i"), seen("Other")), (Some("step".into()), Some("here".into())));
+    assert_eq!(snapshot.variables.len(), 2, "what the environment's value hides everywhere is left out");
+
+    let fault = refused(resolve_in("staging", vec![all(), scoped(&["Who am I"], None)], &[]));
+    assert_eq!(fault.reason, Reason::VariableUnset);
+    let prompted = resolve_in("staging", vec![all(), scoped(&["Who am I"], Some("step"))], &[("region", "asked")]);
+    let prompted = prompted.unwrap_or_else(|fault| panic!("{fault}"));
+    let seen = prompted.seen_from(Where { environment: "staging", step: "Who am I", pool: None });
+    assert_eq!(value(&seen, "Region"), Some("asked".into()), "what was asked for wins over all");
 }

@@ -41,6 +41,28 @@ async fn a_variable_made_null_is_not_there_for_the_script() {
 }
 
 #[tokio::test]
+async fn a_step_sees_the_most_specific_value_and_a_pool_is_named_before_it_counts() {
+    let bench = Bench::new().await;
+    let scoped = |value: &str, steps: &[&str], pools: &[&str]| {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let scope = shared::scope::Scope { steps: set(steps), pools: set(pools), ..Default::default() };
+        let mut variable = text("Where", value);
+        variable.scope = scope;
+        variable
+    };
+    let values = || vec![scoped("all", &[], &[]), scoped("pool", &[], &["default"]), scoped("step", &["Special"], &[])];
+    let named = |name: &str| Step { name: name.into(), ..bash("#{Where}") };
+    let process = Process { steps: vec![named("Plain"), named("special")], files: Vec::new() };
+    let id = bench.deploy(process, values()).await;
+    assert_eq!(body(&bench.spec(id, 0).await.expect("rendered")), "pool");
+    assert_eq!(body(&bench.spec(id, 1).await.expect("rendered")), "step");
+
+    let by_pool = Step { pool: "#{Where}".into(), ..named("Lost") };
+    let refusal = bench.refusal_of(by_pool, values()).await;
+    assert!(refusal.detail.contains("pool \"all\" does not exist"), "{}", refusal.detail);
+}
+
+#[tokio::test]
 async fn a_command_is_run_as_it_was_typed() {
     let bench = Bench::new().await;
     let script = Script {

@@ -106,7 +106,7 @@ struct Ordered {
 
 fn declared(seal: &Seal, row: variable::Row) -> Result<Declared, Fault> {
     let value = row.open(seal)?;
-    Ok(Declared { name: row.key.name, kind: row.key.kind, environments: row.key.environments, value })
+    Ok(Declared { name: row.key.name, kind: row.key.kind, scope: row.key.scope, value })
 }
 
 fn content(request: &CreateDeploymentRequest) -> Content {

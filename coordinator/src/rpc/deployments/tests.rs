@@ -199,8 +199,7 @@ fn furnish(tx: &rusqlite::Connection, seal: &Seal, worker: WorkerId) -> Result<(
     for (name, kind, value) in
         [("Region", VariableKind::Text, "eu-west-1"), ("Password", VariableKind::Sensitive, "canary")]
     {
-        let mut row =
-            variable::Row::new(VariableKey { name: name.into(), kind, environments: Default::default() }, true);
+        let mut row = variable::Row::new(VariableKey { name: name.into(), kind, scope: Default::default() }, true);
         row.set(seal, value)?;
         variable::put(tx, "shop", &row)?;
     }

@@ -109,7 +109,7 @@ fn put_variables(connection: &Connection, described: &Described) -> Result<(Vec<
     let mut kept = BTreeSet::new();
     let mut changed = false;
     for declared in &described.variables {
-        let found = before.iter().find(|row| row.is_for(&declared.key.name, &declared.key.environments));
+        let found = before.iter().find(|row| row.is_for(&declared.key.name, &declared.key.scope));
         let wanted = declared_row(found, declared);
         kept.insert(wanted.id.clone());
         if found != Some(&wanted) {

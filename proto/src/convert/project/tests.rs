@@ -167,12 +167,16 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn described() -> impl Strategy<Value = Described> {
-    let declared = (word(), proptest::collection::btree_set(word(), 0..3), option::of(word())).prop_map(
-        |(name, environments, value)| Declared {
-            key: VariableKey { name, kind: VariableKind::Text, environments },
+    let words = || proptest::collection::btree_set(word(), 0..3);
+    let declared =
+        (word(), words(), words(), option::of(word())).prop_map(|(name, environments, pools, value)| Declared {
+            key: VariableKey {
+                name,
+                kind: VariableKind::Text,
+                scope: Scope { environments, pools, ..Scope::default() },
+            },
             value,
-        },
-    );
+        });
     (word(), word(), vec(step(), 1..4), vec(declared, 0..4)).prop_map(
         |(name, description, mut steps, mut variables)| {
             for (at, step) in steps.iter_mut().enumerate() {
