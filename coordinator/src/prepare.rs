@@ -171,10 +171,7 @@ impl Preparer {
             return Err(refusal(Fault::new(Reason::Internal, sentence)));
         }
         let around = self.surroundings(&plan, step).await.map_err(refusal)?;
-        let snapshot = plan.seen_from(step, None);
-        let variables = scope::variables(&plan, &snapshot, step, &around);
-        let mut ready = Ready { plan, step, around, snapshot, variables, pool: String::new() };
-        ready.variables.set_now(jiff::Zoned::now());
+        let mut ready = Ready::before_its_pool(plan, step, around);
         ready.pool = ready.evaluate_pool()?;
         ready.enter_pool();
         Ok(ready)
@@ -226,11 +223,21 @@ struct Ready {
 }
 
 impl Ready {
-    /// What counts in its pool, now that this is known.
+    /// What counts whatever its pool is.
+    fn before_its_pool(plan: Arc<Plan>, step: usize, around: Surroundings) -> Self {
+        let snapshot = plan.seen_from(step, None);
+        let mut variables = scope::variables(&plan, &snapshot, step, &around);
+        variables.set_now(jiff::Zoned::now());
+        Self { plan, step, around, snapshot, variables, pool: String::new() }
+    }
+
+    /// What counts in its pool, too, now that this is known.
     fn enter_pool(&mut self) {
-        self.snapshot = self.plan.seen_from(self.step, Some(&self.pool));
-        self.variables = scope::variables(&self.plan, &self.snapshot, self.step, &self.around);
-        self.variables.set_now(jiff::Zoned::now());
+        if self.plan.snapshot.has_values_for_pools() {
+            self.snapshot = self.plan.seen_from(self.step, Some(&self.pool));
+            self.variables = scope::variables(&self.plan, &self.snapshot, self.step, &self.around);
+            self.variables.set_now(jiff::Zoned::now());
+        }
         self.variables.insert_literal(WORKER_POOL, &self.pool, false);
     }
 

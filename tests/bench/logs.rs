@@ -41,12 +41,13 @@ pub(crate) fn adversarial_masking(report: &mut Report, size: Size) {
     let beginnings: String = secrets(512).iter().map(|secret| &secret[..secret.len() - 5]).collect();
     let wrapped = secret(0)[..20].to_owned() + "\n";
     let coloured = secret(0)[..1].to_owned() + "\x1b[1m";
-    let cases: [(&str, &str, Vec<String>); 5] = [
+    let cases: [(&str, &str, Vec<String>); 6] = [
         ("200 secrets of one prefix, its character", "a", one_prefix),
         ("beginnings of 512 secrets", &beginnings, secrets(512)),
         ("newlines", "\n", vec!["line one\nline two".into()]),
         ("wrapped beginnings", &wrapped, secrets(64)),
         ("coloured beginnings", &coloured, secrets(64)),
+        ("a long beginning, a colour after each character", "a\x1b[m", vec!["a".repeat(2000) + "b"]),
     ];
     for (name, piece, secrets) in cases {
         let text = piece.repeat(bytes / piece.len()).into_bytes();

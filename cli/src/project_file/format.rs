@@ -12,6 +12,7 @@ mod wording;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::{Error, Spanned};
+use shared::scope::Scope;
 
 use self::parameters::ParameterFile;
 pub(super) use self::{
@@ -72,6 +73,14 @@ pub(super) struct Variable {
     pub(super) pools: Vec<String>,
 }
 
+impl Variable {
+    /// Where it has this value.
+    pub(super) fn scope(&self) -> Scope {
+        let set = |names: &[String]| names.iter().cloned().collect();
+        Scope { environments: set(&self.environments), steps: set(&self.steps), pools: set(&self.pools) }
+    }
+}
+
 /// Kind of a variable's value.
 #[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[serde(rename_all = "kebab-case")]
@@ -96,9 +105,6 @@ pub(crate) fn schema() -> Schema {
 /// The first fault, with its place.
 pub(super) fn parse(text: &str) -> Result<ProjectFile, Fault> {
     let mut file: ProjectFile = serde_saphyr::from_str(text).map_err(|error| fault(&error))?;
-    for script in file.steps.iter_mut().filter_map(|step| step.script.as_mut()) {
-        script.strict.get_or_insert(file.scripts.strict);
-    }
     for stack in file.steps.iter_mut().filter_map(Step::deployed_mut) {
         stack.parameters.spell(text);
     }

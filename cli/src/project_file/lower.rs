@@ -25,7 +25,7 @@ pub(super) fn project(file: &ProjectFile, supplies: &Supplies, faults: &mut Vec<
     tied_values(file, faults);
     let mut steps = Vec::new();
     for (step, supply) in file.steps.iter().zip(&supplies.by_step) {
-        match step::step(step, supply, faults) {
+        match step::step(step, &file.scripts, supply, faults) {
             Ok(step) => steps.push(step),
             Err(fault) => faults.push(fault),
         }
@@ -83,7 +83,7 @@ fn duplicate_names(file: &ProjectFile, faults: &mut Vec<Fault>) {
 fn tied_values(file: &ProjectFile, faults: &mut Vec<Fault>) {
     let mut seen: BTreeMap<String, Vec<(Scope, u64)>> = BTreeMap::new();
     for variable in &file.variables {
-        let (name, scope) = (&variable.name, scope(variable));
+        let (name, scope) = (&variable.name, variable.scope());
         let values = seen.entry(name.value.to_lowercase()).or_default();
         if let Some((tied, line)) = values.iter().find(|(other, _)| scope.ties_with(other)) {
             faults.push(Fault::at(
@@ -96,11 +96,6 @@ fn tied_values(file: &ProjectFile, faults: &mut Vec<Fault>) {
         }
         values.push((scope, name.referenced.line()));
     }
-}
-
-fn scope(variable: &format::Variable) -> Scope {
-    let set = |names: &[String]| names.iter().cloned().collect();
-    Scope { environments: set(&variable.environments), steps: set(&variable.steps), pools: set(&variable.pools) }
 }
 
 fn variable(variable: &format::Variable) -> Result<Declared, Fault> {
@@ -119,6 +114,6 @@ fn variable(variable: &format::Variable) -> Result<Declared, Fault> {
         format::VariableType::Sensitive => plan::VariableKind::Sensitive,
         format::VariableType::AwsAccount => plan::VariableKind::AwsAccount,
     };
-    let key = plan::VariableKey { name: variable.name.value.clone(), kind, scope: scope(variable) };
+    let key = plan::VariableKey { name: variable.name.value.clone(), kind, scope: variable.scope() };
     Ok(Declared { key, value: variable.value.as_ref().map(|value| value.value.clone()) })
 }

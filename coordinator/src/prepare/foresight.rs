@@ -55,9 +55,8 @@ impl Plan {
 }
 
 fn pool_fault(step: &Step, pools: &BTreeMap<String, BTreeMap<String, String>>) -> Option<String> {
-    let pool = step.pool.trim();
-    let is_there = pool.is_empty() || pool.contains("#{") || pools.contains_key(pool);
-    (!is_there).then(|| format!("step \"{}\" runs in pool \"{pool}\", which does not exist", step.name))
+    let pool = known_pool(step).filter(|pool| !pools.contains_key(*pool))?;
+    Some(format!("step \"{}\" runs in pool \"{pool}\", which does not exist", step.name))
 }
 
 fn unknown_names(step: &Step, known: &Known<'_>) -> Vec<String> {

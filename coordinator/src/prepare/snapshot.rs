@@ -8,7 +8,7 @@ use shared::{
     id::{DeploymentId, WorkerId},
     plan::{Identity, Process, Step, VariableKind},
     reason::{Fault, Reason},
-    scope::{Place as Where, Scope},
+    scope::{self, Place as Where, Scope},
     template::{TemplateError, Variables},
 };
 use zeroize::{Zeroize, Zeroizing};
@@ -96,8 +96,15 @@ impl Snapshot {
         for variable in &self.variables {
             by_name.entry(variable.name.to_lowercase()).or_default().push(variable);
         }
-        let chosen = by_name.into_values().filter_map(|values| choose_value(values, place).cloned());
+        let chosen = by_name
+            .into_values()
+            .filter_map(|values| scope::choose(values, |variable| &variable.scope, place).cloned());
         Self { variables: chosen.collect(), only_worker: self.only_worker }
+    }
+
+    /// Whether a step's pool makes a difference.
+    pub(crate) fn has_values_for_pools(&self) -> bool {
+        self.variables.iter().any(|variable| !variable.scope.pools.is_empty())
     }
 
     /// The variable of that name, whatever the case.
@@ -221,11 +228,6 @@ impl Drop for Variable {
             self.value.zeroize();
         }
     }
-}
-
-fn choose_value<'v>(values: Vec<&'v Variable>, place: Where<'_>) -> Option<&'v Variable> {
-    let covering = values.into_iter().filter(|variable| variable.scope.covers(place));
-    covering.max_by_key(|variable| variable.scope.rank())
 }
 
 /// It is declared here and was never set.

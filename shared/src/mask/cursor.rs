@@ -1,7 +1,7 @@
 //! Secrets with something in between that nobody sees: the colours of a terminal, or the end of a line where a long text was
 //! wrapped.
 
-use std::ops::Range;
+use std::{collections::VecDeque, ops::Range};
 
 use super::{
     automaton::{Automaton, Node},
@@ -15,11 +15,16 @@ const WRAPPED: usize = 8;
 const SEQUENCE_BYTES: usize = 32;
 const ESCAPE: u8 = 0x1b;
 
-/// Where the automaton would stand, had a secret that began not been interrupted.
+/// Where the automaton would stand, had a secret that began not been interrupted. Each byte and each interruption is looked at a fixed
+/// number of times, however many there are.
 pub(super) struct Cursor {
     node: Node,
-    /// What was left out, in order, counted from where the owner counts.
-    skipped: Vec<Range<usize>>,
+    /// Where what it has seen of a secret begins, counted from where the owner counts.
+    start: usize,
+    /// What was left out since, in order.
+    skipped: VecDeque<Range<usize>>,
+    /// How many bytes that is.
+    left_out: usize,
 }
 
 /// What bytes that may interrupt a secret turned out to be.
@@ -59,69 +64,82 @@ enum Kind {
 }
 
 impl Cursor {
-    /// With an empty list to begin with.
-    pub(super) fn new(node: Node, skipped: Vec<Range<usize>>) -> Self {
-        Self { node, skipped }
+    /// At the end of so much of a secret, with an empty list to begin with.
+    pub(super) fn new(node: Node, start: usize, skipped: VecDeque<Range<usize>>) -> Self {
+        Self { node, start, skipped, left_out: 0 }
     }
 
     /// Its list, emptied.
-    pub(super) fn retired(mut self) -> Vec<Range<usize>> {
+    pub(super) fn retired(mut self) -> VecDeque<Range<usize>> {
         self.skipped.clear();
         self.skipped
+    }
+
+    /// Where what it has seen of a secret begins.
+    pub(super) fn start(&self) -> usize {
+        self.start
     }
 
     /// Goes on after an interruption. Answers whether the cursor is still of use: not when too much was left out already.
     pub(super) fn interrupted(&mut self, interruption: Interruption) -> bool {
         let Interruption::Within(place) = interruption else { return false };
-        self.skipped.push(place);
-        self.skipped.iter().map(ExactSizeIterator::len).sum::<usize>() <= limits::INTERRUPTION_BYTES
+        self.left_out += place.len();
+        self.skipped.push_back(place);
+        self.left_out <= limits::INTERRUPTION_BYTES
     }
 
     /// Walks through a text, and tells what ends in it. Answers whether the cursor is still of use.
     pub(super) fn follow(&mut self, automaton: &Automaton, text: &[u8], begins: usize, found: &mut Stretches) -> bool {
         for (offset, &byte) in text.iter().enumerate() {
+            let before = automaton.depth(self.node);
             self.node = automaton.step(self.node, byte);
-            let end = begins + offset + 1;
-            self.forget_before(self.start(automaton, end));
+            let depth = automaton.depth(self.node);
+            self.forget(before + 1 - depth);
             if self.skipped.is_empty() {
                 return false;
             }
-            let length = automaton.needle(self.node);
+            let (end, length) = (begins + offset + 1, automaton.needle(self.node));
             if length > 0 {
-                found.add(self.back(end, length)..end);
+                found.add(if length == depth { self.start } else { self.back(end, length) }..end);
             }
         }
         true
     }
 
-    /// Where what the cursor has seen of a secret begins.
-    pub(super) fn start(&self, automaton: &Automaton, end: usize) -> usize {
-        self.back(end, automaton.depth(self.node))
-    }
-
     pub(super) fn shift(&mut self, offset: usize) {
+        self.start = self.start.saturating_sub(offset);
         for skipped in &mut self.skipped {
             *skipped = skipped.start.saturating_sub(offset)..skipped.end.saturating_sub(offset);
         }
+    }
+
+    /// So many bytes at the beginning are no part of a secret any more, nor what was left out among them.
+    fn forget(&mut self, mut bytes: usize) {
+        while let Some(skipped) = self.skipped.front() {
+            let text = skipped.start - self.start;
+            if bytes < text {
+                break;
+            }
+            bytes -= text;
+            self.start = skipped.end;
+            self.left_out -= skipped.len();
+            self.skipped.pop_front();
+        }
+        self.start += bytes;
     }
 
     /// So many bytes back from a place, without those that were left out.
     fn back(&self, end: usize, mut length: usize) -> usize {
         let mut at = end;
         for skipped in self.skipped.iter().rev() {
-            // One that is going on has no text behind it yet.
-            let after = at.saturating_sub(skipped.end);
+            let after = at - skipped.end;
             if length <= after {
                 break;
             }
             length -= after;
             at = skipped.start;
         }
-        at.saturating_sub(length)
-    }
-
-    fn forget_before(&mut self, start: usize) {
-        self.skipped.retain(|skipped| skipped.start > start);
+        at - length
     }
 }
 
@@ -161,11 +179,6 @@ impl Interruptions {
         self.line = is_line_end.then_some(at);
         let is_none = open.kind == Kind::None || is_empty_line;
         Some(if is_none { Interruption::End } else { Interruption::Within(open.begin..at) })
-    }
-
-    /// Where the one that is open begins.
-    pub(super) fn begin(&self) -> Option<usize> {
-        self.open.as_ref().map(|open| open.begin)
     }
 
     pub(super) fn shift(&mut self, offset: usize) {

@@ -1,6 +1,6 @@
 //! Masking of a stream that comes in pieces.
 
-use std::{fmt, mem, ops::Range, sync::Arc};
+use std::{collections::VecDeque, fmt, mem, ops::Range, sync::Arc};
 
 use memchr::memchr3;
 
@@ -69,7 +69,7 @@ pub(super) struct Pending {
     /// Where it would stand without the interruptions of a secret that may be going on.
     cursor: Option<Cursor>,
     /// What the next cursor begins with: its memory is asked for once.
-    spare: Vec<Range<usize>>,
+    spare: VecDeque<Range<usize>>,
     interruptions: Interruptions,
     /// The bytes not let go yet.
     held: Vec<u8>,
@@ -88,8 +88,7 @@ impl Pending {
         self.scan(&masker.automaton, input);
         // A hit to come begins within the automaton's depth, or the cursor's: everything before that is certain.
         let end = self.held.len() + input.len();
-        let text_end = self.interruptions.begin().unwrap_or(end);
-        let begun = self.cursor.as_ref().map_or(end, |cursor| cursor.start(&masker.automaton, text_end));
+        let begun = self.cursor.as_ref().map_or(end, Cursor::start);
         let certain = begun.min(end - masker.automaton.depth(self.node));
         self.release(certain, input, out);
     }
@@ -157,7 +156,8 @@ impl Pending {
                 self.walk(automaton, &rest[..text], at);
                 return text;
             }
-            self.cursor = Some(Cursor::new(self.node, mem::take(&mut self.spare)));
+            let start = at - automaton.depth(self.node);
+            self.cursor = Some(Cursor::new(self.node, start, mem::take(&mut self.spare)));
         }
         self.interruptions.open(byte, at);
         0

@@ -3,6 +3,8 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 
 mod blocks;
+#[path = "../../fuzz/input.rs"]
+mod input;
 mod page;
 
 fn variables(pairs: &[(&str, &str)]) -> Variables {
@@ -258,12 +260,7 @@ fn what_fuzzing_began_with_and_found_is_evaluated_within_the_limits() {
     for entry in std::fs::read_dir(corpus).expect("the corpus") {
         let bytes = std::fs::read(entry.expect("an entry").path()).expect("an input");
         let input = String::from_utf8_lossy(&bytes);
-        let mut parts = input.split('\u{1}');
-        let text = parts.next().unwrap_or_default();
-        let mut variables = Variables::new();
-        for (name, value) in ["A", "B", "A[B]"].iter().zip(parts) {
-            variables.insert(*name, value, *name == "B");
-        }
+        let (text, variables) = input::read(&input);
         let evaluated = variables.evaluate(text);
         assert!(evaluated.as_ref().map_or(0, |evaluated| evaluated.text.len()) <= limits::EVALUATED_BYTES);
         assert_eq!(evaluated, variables.evaluate(text));

@@ -15,7 +15,12 @@ use super::{
 ///
 /// # Errors
 /// Its first fault; more of them may be said before.
-pub(super) fn step(step: &format::Step, supply: &Supply, faults: &mut Vec<Fault>) -> Result<plan::Step, Fault> {
+pub(super) fn step(
+    step: &format::Step,
+    scripts: &format::Scripts,
+    supply: &Supply,
+    faults: &mut Vec<Fault>,
+) -> Result<plan::Step, Fault> {
     Ok(plan::Step {
         name: step.name.value.clone(),
         pool: step.pool.clone(),
@@ -36,7 +41,7 @@ pub(super) fn step(step: &format::Step, supply: &Supply, faults: &mut Vec<Fault>
         retry_safe: step.retry_safe,
         locks: step.locks.clone(),
         aws: aws::aws(step)?,
-        action: action(step, supply, faults)?,
+        action: action(step, scripts, supply, faults)?,
     })
 }
 
@@ -58,9 +63,14 @@ fn condition(text: &str) -> plan::Condition {
     }
 }
 
-fn action(step: &format::Step, supply: &Supply, faults: &mut Vec<Fault>) -> Result<plan::Action, Fault> {
+fn action(
+    step: &format::Step,
+    scripts: &format::Scripts,
+    supply: &Supply,
+    faults: &mut Vec<Fault>,
+) -> Result<plan::Action, Fault> {
     match (&step.script, &step.cloudformation, &step.s3_upload) {
-        (Some(it), None, None) => script(step, it).map(plan::Action::Script),
+        (Some(it), None, None) => script(step, it, scripts).map(plan::Action::Script),
         (None, Some(it), None) => stack::action(step, it, supply, faults),
         (None, None, Some(it)) => Ok(plan::Action::UploadToS3(Box::new(upload::upload(it)))),
         (None, None, None) => Err(fault(step, "it does nothing: give it `script`, `cloudformation` or `s3_upload`.")),
@@ -70,7 +80,7 @@ fn action(step: &format::Step, supply: &Supply, faults: &mut Vec<Fault>) -> Resu
     }
 }
 
-fn script(step: &format::Step, script: &format::Script) -> Result<plan::Script, Fault> {
+fn script(step: &format::Step, script: &format::Script, usual: &format::Scripts) -> Result<plan::Script, Fault> {
     let source = match (&script.body, &script.file) {
         (Some(body), None) => plan::Source::Body(body.clone()),
         (None, Some(file)) => plan::Source::File(file.value.clone()),
@@ -82,7 +92,7 @@ fn script(step: &format::Step, script: &format::Script) -> Result<plan::Script, 
         format::Shell::Python => plan::Shell::Python,
         format::Shell::Powershell => plan::Shell::PowerShell,
     };
-    Ok(plan::Script { shell, source, substitute: true, strict: script.strict.unwrap_or(true) })
+    Ok(plan::Script { shell, source, substitute: true, strict: script.strict.unwrap_or(usual.strict) })
 }
 
 /// A fault at a step's name.
