@@ -73,6 +73,12 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const KILL_GRACE: Duration = Duration::from_secs(10);
 /// 1 hour: the longest that a script may ask for between TERM and kill.
 pub const LONGEST_GRACE: Duration = Duration::from_secs(3600);
+/// 24 hours: how long a step that asks a person waits for an answer, unless it says otherwise.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+/// 30 days: the longest that a step may wait for an answer.
+pub const LONGEST_ANSWER_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// 2,000 characters of what whoever approves should know.
+pub const APPROVAL_CHARS: usize = 2000;
 /// 32 exit codes after which a step is tried again: more are all of them.
 pub const RETRIED_EXIT_CODES: usize = 32;
 /// 5 seconds between heartbeats.

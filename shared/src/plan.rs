@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{limits, scope::Scope};
 
+mod asks;
 mod assume;
 pub mod demand;
 mod faults;
@@ -17,6 +18,7 @@ pub mod stack;
 pub mod texts;
 pub mod upload;
 
+pub use self::asks::{Asks, OnFailure};
 pub use self::assume::{
     AssumeRole, check_external_id, check_session_duration, check_session_name, check_session_policy,
 };
@@ -68,6 +70,9 @@ pub struct Step {
     /// How long it waits, and is waited for, besides that.
     #[serde(default)]
     pub waits: Waits,
+    /// When it asks a person before it goes on.
+    #[serde(default)]
+    pub asks: Asks,
     /// Further attempts.
     pub retries: Retries,
     /// Declares that running it twice does no harm.

@@ -72,6 +72,18 @@ reasons! {
     ExpressionInvalid = "EXPRESSION_INVALID", Invalid;
     /// No worker took a step within its `queue_timeout`; the sentence says what it waited for.
     QueueTimeout = "QUEUE_TIMEOUT", Precondition;
+    /// Nobody answered within the time that a step which asks for its approval waits.
+    AnswerTimeout = "ANSWER_TIMEOUT", Precondition;
+    /// A person did not let the step begin.
+    Rejected = "REJECTED", Precondition;
+    /// The step failed, and a person passed it over: the steps after it go on as if it had succeeded.
+    Ignored = "IGNORED", Precondition;
+    /// The step did its work in the deployment that this one goes on from, and is not run again.
+    Carried = "CARRIED", Precondition;
+    /// The step asks nothing, or something else than what was answered; `longshore deployment show` says what it asks.
+    NothingAsked = "NOTHING_ASKED", Precondition;
+    /// A deployment that has not ended, that succeeded, or that was a single command is not retried.
+    NothingToRetry = "NOTHING_TO_RETRY", Precondition;
     /// A step said nothing for its `no_output_timeout`, and was ended.
     NoOutput = "NO_OUTPUT", Precondition;
     /// A file is larger than the coordinator stores, or its bytes do not match its digest.

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use proto::deployment as d;
 
+use super::{deploy::Follow, request_id};
 use crate::{
     connection::Connection,
     failure::{Exit, Failure},
@@ -40,6 +41,8 @@ pub(super) enum Deployment {
         reason: String,
     },
     Resolve(Resolve),
+    Answer(Answer),
+    Retry(Retry),
 }
 
 /// Deployments, newest first
@@ -87,6 +90,52 @@ pub(super) struct Resolve {
     reason: String,
 }
 
+/// Answer a step that asks for approval, or what becomes of it after it failed
+#[derive(Args, Debug)]
+pub(super) struct Answer {
+    /// Id of the deployment, or its beginning
+    id: String,
+    /// What becomes of the step
+    #[arg(value_enum)]
+    answer: Word,
+    /// Name of the step, when more than one asks
+    #[arg(long, default_value = "", hide_default_value = true)]
+    step: String,
+    /// Why; goes to the audit log
+    #[arg(long, default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+/// What becomes of a step that asks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Word {
+    /// It may begin
+    Approve,
+    /// It may not begin, and has failed
+    Reject,
+    /// After it failed: it is tried once more
+    Retry,
+    /// After it failed: the deployment goes on as if it had succeeded
+    Ignore,
+    /// After it failed: it has failed
+    Abort,
+}
+
+/// Go on from a deployment that failed or was cancelled, without the steps that have done their work
+///
+/// Starts a deployment of the same process with the same values. The steps before the first that failed are not run again; their
+/// outputs count.
+#[derive(Args, Debug)]
+pub(super) struct Retry {
+    /// Id of the deployment, or its beginning
+    id: String,
+    /// Take the project's variables as they are now, instead of as they were
+    #[arg(long)]
+    update_variables: bool,
+    #[command(flatten)]
+    follow: Follow,
+}
+
 /// What a step counts as.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Decision {
@@ -116,6 +165,8 @@ impl Deployment {
             }
             Self::Cancel { id, reason } => cancel(&connection, id, reason, screen).await,
             Self::Resolve(it) => it.run(&connection, screen).await,
+            Self::Answer(it) => it.run(&connection, screen).await,
+            Self::Retry(it) => it.run(connection, screen).await,
         }
     }
 }
@@ -162,6 +213,42 @@ impl Resolve {
         let deployment = connection.answer(client.resolve_step(request)).await?;
         screen.show(&DeploymentView::from(deployment))?;
         Ok(Exit::Ok)
+    }
+}
+
+impl Answer {
+    async fn run(self, connection: &Connection, screen: Screen) -> Result<Exit, Failure> {
+        use d::answer_step_request::Answer as Wire;
+        let answer = match self.answer {
+            Word::Approve => Wire::Approve,
+            Word::Reject => Wire::Reject,
+            Word::Retry => Wire::Retry,
+            Word::Ignore => Wire::Ignore,
+            Word::Abort => Wire::Abort,
+        };
+        let request = d::AnswerStepRequest {
+            deployment_id: get(connection, self.id).await?.id,
+            step: self.step,
+            answer: answer.into(),
+            reason: self.reason,
+        };
+        let mut client = connection.deployments();
+        let deployment = connection.answer(client.answer_step(request)).await?;
+        screen.show(&DeploymentView::from(deployment))?;
+        Ok(Exit::Ok)
+    }
+}
+
+impl Retry {
+    async fn run(self, connection: Connection, screen: Screen) -> Result<Exit, Failure> {
+        let request = d::RetryDeploymentRequest {
+            request_id: request_id(),
+            id: self.id,
+            update_variables: self.update_variables,
+        };
+        let mut client = connection.deployments();
+        let deployment = connection.answer(client.retry_deployment(request)).await?;
+        self.follow.on(connection, deployment, screen).await
     }
 }
 

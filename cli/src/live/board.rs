@@ -45,7 +45,8 @@ impl Board {
 
     /// Whether a step waits for a worker, or the deployment for its turn.
     pub(super) fn is_waiting(&self) -> bool {
-        self.deployment.steps.iter().any(|step| step.state() == State::Queued) || self.turn().is_some()
+        self.deployment.steps.iter().any(|step| matches!(step.state(), State::Queued | State::Asking))
+            || self.turn().is_some()
     }
 
     /// Why no step's turn has come yet; nothing when none waits for anything but the steps before it.

@@ -93,6 +93,14 @@ impl DeploymentService for Script {
     async fn resolve_step(&self, _: Request<d::ResolveStepRequest>) -> Result<Response<d::Deployment>, Status> {
         Err(Status::unimplemented("not in this script"))
     }
+
+    async fn answer_step(&self, _: Request<d::AnswerStepRequest>) -> Result<Response<d::Deployment>, Status> {
+        Err(Status::unimplemented("not in this script"))
+    }
+
+    async fn retry_deployment(&self, _: Request<d::RetryDeploymentRequest>) -> Result<Response<d::Deployment>, Status> {
+        Err(Status::unimplemented("not in this script"))
+    }
 }
 
 /// Writes down what it is told to show.

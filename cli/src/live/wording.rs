@@ -123,6 +123,7 @@ pub(super) fn standing(step: &d::StepRun) -> Option<String> {
             let lost = if attempt.contact_lost { "; contact with it is lost" } else { "" };
             Some(format!("running on {}{again}{lost}", attempt.worker))
         }
+        State::Asking => Some(format!("asks: {}", step.queue_reason)),
         State::Unknown => Some("unknown: whether it did its work is not known".to_owned()),
         _ => None,
     }

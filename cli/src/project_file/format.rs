@@ -22,7 +22,7 @@ pub(super) use self::{
     stack::{
         ApplyChangeSet, Capability, ChangeSet, CloudFormation, DeleteStack, DeployStack, OnFailure, Staging, Tags,
     },
-    step::{Retries, Script, Scripts, Shell, Start, Step},
+    step::{Retries, Script, Scripts, Shell, Start, Step, StepOnFailure},
     upload::{Encryption, Settings, UploadToS3},
 };
 use super::fault::{Fault, Place};

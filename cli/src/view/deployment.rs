@@ -1,5 +1,7 @@
 //! Deployments, their steps and attempts, events and log frames.
 
+mod tree;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use proto::deployment as d;
@@ -26,6 +28,7 @@ pub(crate) struct DeploymentView {
     project_revision: i64,
     number: i64,
     last_event_sequence: i64,
+    retry_of: String,
 }
 
 /// How one step stands.
@@ -38,6 +41,9 @@ struct StepRunView {
     detail: String,
     attempts: Vec<AttemptView>,
     outputs: Vec<OutputView>,
+    begin_time: Option<Timestamp>,
+    end_time: Option<Timestamp>,
+    with_previous: bool,
 }
 
 /// One try of a step on one worker.
@@ -104,6 +110,7 @@ impl From<d::Deployment> for DeploymentView {
             project_revision: it.project_revision,
             number: it.number,
             last_event_sequence: it.last_event_sequence,
+            retry_of: it.retry_of,
         }
     }
 }
@@ -122,6 +129,9 @@ impl From<d::StepRun> for StepRunView {
                 .into_iter()
                 .map(|it| OutputView { name: it.name, value: it.value, sensitive: it.sensitive })
                 .collect(),
+            begin_time: time(it.begin_time),
+            end_time: time(it.end_time),
+            with_previous: it.with_previous,
         }
     }
 }
@@ -175,17 +185,6 @@ impl DeploymentView {
             _ => String::new(),
         }
     }
-
-    fn outputs(&self) -> Vec<Vec<String>> {
-        let of_step = |step: &StepRunView| {
-            let rows = step.outputs.iter().map(|output| {
-                let value = output.value.clone().unwrap_or_else(|| "********".to_owned());
-                vec![step.name.clone(), output.name.clone(), value]
-            });
-            rows.collect::<Vec<_>>()
-        };
-        self.steps().flat_map(of_step).collect()
-    }
 }
 
 impl View for DeploymentView {
@@ -212,16 +211,12 @@ impl View for DeploymentView {
             ("environment", self.environment.clone()),
             ("state", format!("{}{ends}", self.state)),
             ("by", self.created_by.clone()),
+            ("goes on from", self.retry_of.clone()),
             ("started", short(self.create_time)),
             ("ended", short(self.end_time)),
         ]);
-        page.push('\n');
-        page.push_str(&screen::table(StepRunView::COLUMNS, self.steps().map(StepRunView::cells)));
-        let outputs = self.outputs();
-        if !outputs.is_empty() {
-            page.push_str("\n\n");
-            page.push_str(&screen::table(&["step", "output", "value"], outputs.into_iter()));
-        }
+        page.push_str("\n\n");
+        page.push_str(&tree::draw(&self.steps().collect::<Vec<_>>()));
         page
     }
 }

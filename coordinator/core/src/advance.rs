@@ -12,7 +12,8 @@ use shared::{
 use crate::{
     Coordinator, Mono,
     action::Action,
-    deployment::{StepRun, StepState},
+    asking::Question,
+    deployment::{Deployment, StepRun, StepState},
     fact::{Created, DeploymentEnd, DeploymentFact, Settled, StepEnd},
     input::{Prepared, Refusal},
     timer::Timer,
@@ -38,6 +39,7 @@ impl Coordinator {
                 match (run.state, run.waits) {
                     (StepState::Queued, Some(wait)) => self.timers.arm(now.after(wait), Timer::Retry(id, step)),
                     (StepState::Queued, None) => self.act(Action::Prepare { deployment: id, step }),
+                    (StepState::Asking, _) => self.await_answer(id, step),
                     _ => {}
                 }
             }
@@ -57,7 +59,7 @@ impl Coordinator {
                 self.requeue(id, step);
             }
             Ok(_) => self.settle(id, step, StepEnd::Skipped, "CONDITION", "Its condition is not true."),
-            Err(refusal) => self.settle(id, step, StepEnd::Failed, &refusal.reason, &refusal.detail),
+            Err(refusal) => self.fail(id, step, &refusal.reason, &refusal.detail),
         }
     }
 
@@ -143,7 +145,7 @@ impl Coordinator {
         let why = self.queue_reason(id, step).map(|reason| reason.sentence).unwrap_or_default();
         self.queue.remove(id, step);
         let detail = format!("No worker took it within {} s. {why}", timeout.as_secs());
-        self.settle(id, step, StepEnd::Failed, Reason::QueueTimeout.code(), &detail);
+        self.fail(id, step, Reason::QueueTimeout.code(), &detail);
     }
 
     fn queue_timeout(&self, id: DeploymentId, step: usize) -> Option<Duration> {
@@ -159,14 +161,22 @@ impl Coordinator {
             self.begin(id, step);
         }
         self.end_if_settled(id);
+        self.pass_the_turn(id);
+    }
+
+    /// A deployment that waits for its approval before anything of it has run lets the next one go first.
+    fn pass_the_turn(&mut self, id: DeploymentId) {
+        let Some(key) = self.deployments.get(&id).map(Deployment::turn) else { return };
+        if let Some(next) = self.whose_turn(&key).filter(|next| *next != id) {
+            self.advance(next);
+        }
     }
 
     /// Deployments of one project to one environment run one after the other.
     pub(crate) fn has_turn(&self, id: DeploymentId) -> bool {
         let Some(deployment) = self.deployments.get(&id) else { return false };
-        let key = (deployment.created.project.clone(), deployment.created.environment.clone());
-        deployment.cancel_requested
-            || self.turns.get(&key).is_none_or(|turn| turn.first().is_some_and(|(_, first)| *first == id))
+        let is_alone = deployment.created.project.is_empty();
+        deployment.cancel_requested || is_alone || self.whose_turn(&deployment.turn()) == Some(id)
     }
 
     /// The first pending step of the group whose turn has come.
@@ -204,6 +214,11 @@ impl Coordinator {
         };
         match skip {
             Some((reason, detail)) => self.settle_quietly(id, step, StepEnd::Skipped, reason, &detail),
+            None if !deployment.steps[step].approved
+                && let Some(what) = plan.asks.approval.clone() =>
+            {
+                self.ask(id, step, Question::Approval, "", &what);
+            }
             None => {
                 self.record(id, DeploymentFact::StepQueued { step });
                 self.act(Action::Prepare { deployment: id, step });
@@ -230,10 +245,10 @@ impl Coordinator {
         } else {
             DeploymentEnd::Succeeded
         };
-        let key = (deployment.created.project.clone(), deployment.created.environment.clone());
+        let key = deployment.turn();
         self.record(id, DeploymentFact::Ended { state });
         self.act(Action::Release { deployment: id });
-        if let Some((_, next)) = self.turns.get(&key).and_then(|turn| turn.first().copied()) {
+        if let Some(next) = self.whose_turn(&key) {
             self.advance(next);
         }
     }

@@ -158,7 +158,7 @@ impl Coordinator {
             OutcomeKind::Cancelled => self.settle(id, step, StepEnd::Cancelled, reason, detail),
             OutcomeKind::Failed | OutcomeKind::TimedOut => match self.retry_after(id, step, outcome.exit_code) {
                 Some(wait) => self.queue_again(now, id, step, wait),
-                None => self.settle(id, step, StepEnd::Failed, reason, detail),
+                None => self.fail(id, step, reason, detail),
             },
         }
     }
@@ -215,7 +215,7 @@ impl Coordinator {
         let Some((id, step)) = self.executions.get(&execution).copied() else { return };
         let Some(attempt) = self.attempt(id, step).filter(|a| a.state == AttemptState::Offered) else { return };
         self.move_attempt(id, step, &attempt, AttemptEvent::Withdrawn, &refusal.detail);
-        self.settle(id, step, StepEnd::Failed, &refusal.reason, &refusal.detail);
+        self.fail(id, step, &refusal.reason, &refusal.detail);
     }
 
     pub(crate) fn withdrawn(&mut self, id: DeploymentId, step: usize, attempt: &Attempt, why: &str) {

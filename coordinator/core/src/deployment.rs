@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use crate::{
     Mono,
-    fact::{Created, StepEnd},
+    asking::Question,
+    fact::{Asked, Created, StepEnd},
     input::Prepared,
 };
 
@@ -38,6 +39,11 @@ pub(crate) struct StepRun {
     pub(crate) waits: Option<std::time::Duration>,
     /// Since when it waits for a worker. Starts afresh after a restart.
     pub(crate) queued_at: Option<Mono>,
+    /// What it asked last.
+    pub(crate) asked: Option<Asked>,
+    /// Since when it asks. Starts afresh after a restart.
+    pub(crate) asked_at: Option<Mono>,
+    pub(crate) approved: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -49,6 +55,8 @@ pub(crate) enum StepState {
     Queued,
     /// Has an open attempt.
     Open,
+    /// Waits for a person's answer.
+    Asking,
     /// Ended for good.
     Settled(StepEnd),
 }
@@ -65,7 +73,12 @@ pub(crate) struct Attempt {
 
 impl Deployment {
     pub(crate) fn new(created: Created) -> Self {
-        let steps = created.process.steps.iter().map(|_| StepRun::default()).collect();
+        let mut steps: Vec<StepRun> = created.process.steps.iter().map(|_| StepRun::default()).collect();
+        for step in created.carried.keys() {
+            if let Some(run) = steps.get_mut(*step) {
+                run.state = StepState::Settled(StepEnd::Succeeded);
+            }
+        }
         Self { created, steps, cancel_requested: false }
     }
 
@@ -85,6 +98,23 @@ impl Deployment {
         groups
     }
 
+    /// Deployments with the same one run one after the other.
+    pub(crate) fn turn(&self) -> (String, String) {
+        (self.created.project.clone(), self.created.environment.clone())
+    }
+
+    /// Whether a step of it waits for a worker, was ever offered to one, or may go there at any moment.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.steps.iter().any(|step| {
+            step.attempts > 0 || step.state == StepState::Queued || step.question() == Some(Question::Failure)
+        })
+    }
+
+    /// Whether a step of it waits for its approval.
+    pub(crate) fn awaits_approval(&self) -> bool {
+        self.steps.iter().any(|step| step.question() == Some(Question::Approval))
+    }
+
     pub(crate) fn has_failed(&self, steps: std::ops::Range<usize>) -> bool {
         self.steps[steps]
             .iter()
@@ -95,6 +125,11 @@ impl Deployment {
 impl StepRun {
     pub(crate) fn is_settled(&self) -> bool {
         matches!(self.state, StepState::Settled(_))
+    }
+
+    /// What it asks now.
+    pub(crate) fn question(&self) -> Option<Question> {
+        self.asked.as_ref().filter(|_| self.state == StepState::Asking).map(|asked| asked.question)
     }
 }
 

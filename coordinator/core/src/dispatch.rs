@@ -12,7 +12,7 @@ use crate::{
     Coordinator, Mono,
     action::{Action, Offer},
     deployment::{StepState, execution_id},
-    fact::{DeploymentFact, Offered, StepEnd},
+    fact::{DeploymentFact, Offered},
     input::{Prepared, Wish},
     report::Expectation,
     worker::Worker,
@@ -90,7 +90,7 @@ impl Coordinator {
                 self.offer(worker, id, step);
             } else if let Some(sentence) = self.hopeless(pool, id, step) {
                 self.queue.remove(id, step);
-                self.settle(id, step, StepEnd::Failed, Reason::ExpectationNotMet.code(), &sentence);
+                self.fail(id, step, Reason::ExpectationNotMet.code(), &sentence);
             }
         }
     }

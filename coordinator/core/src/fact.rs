@@ -1,7 +1,10 @@
 //! What happened. Facts are stored before anything is done about them, and a deployment is the fold of its facts: the live
 //! core and a recovering one apply them through the same function.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -10,6 +13,8 @@ use shared::{
     outcome::Outcome,
     plan::Process,
 };
+
+use crate::{asking::Question, input::Answer};
 
 /// A fact: about a deployment, or about a worker's session.
 #[expect(clippy::large_enum_variant, reason = "nearly every fact is about a deployment")]
@@ -48,6 +53,10 @@ pub enum DeploymentFact {
     AttemptMoved(Moved),
     /// A step will be tried again.
     StepRetried { step: usize, after: Duration },
+    /// A step asks a person.
+    StepAsked(Asked),
+    /// A person answered.
+    StepAnswered(Answered),
     /// A step ended for good.
     StepSettled(Settled),
     /// Somebody asked for the deployment's end.
@@ -69,6 +78,12 @@ pub struct Created {
     pub revision: i64,
     /// Who asked.
     pub by: String,
+    /// The deployment it goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<DeploymentId>,
+    /// The steps that have done their work there, and the attempts whose outputs count, where there was one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub carried: BTreeMap<usize, Option<ExecutionId>>,
     /// What it runs, whatever becomes of the project. Left out of the event, which the deployment's own row completes.
     #[serde(skip)]
     pub process: Process,
@@ -154,6 +169,32 @@ pub enum OutputValue {
     Plain(String),
     /// Sealed by the worker under the attempt's output key.
     Sealed(Vec<u8>),
+}
+
+/// A step asks a person.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Asked {
+    /// Position in the process.
+    pub step: usize,
+    /// What.
+    pub question: Question,
+    /// Stable code of the failure; empty for an approval.
+    pub reason: String,
+    /// How it failed, or what whoever approves should know.
+    pub detail: String,
+}
+
+/// A person answered a step.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Answered {
+    /// Position in the process.
+    pub step: usize,
+    /// What.
+    pub answer: Answer,
+    /// Who.
+    pub by: String,
+    /// Why; may be empty.
+    pub reason: String,
 }
 
 /// A step ended for good.

@@ -9,7 +9,8 @@ use shared::{
 use crate::{
     Coordinator,
     deployment::{Attempt, Deployment, StepState},
-    fact::{Created, DeploymentFact, Moved, Offered, Settled},
+    fact::{Answered, Asked, Created, DeploymentFact, Moved, Offered, Settled},
+    input::Answer,
 };
 
 impl Coordinator {
@@ -25,6 +26,8 @@ impl Coordinator {
                     run.waits = Some(*after);
                 }
             }
+            DeploymentFact::StepAsked(asked) => self.fold_asked(id, asked),
+            DeploymentFact::StepAnswered(answered) => self.fold_answered(id, answered),
             DeploymentFact::StepSettled(settled) => self.fold_settled(id, settled),
             DeploymentFact::CancelRequested { .. } => {
                 if let Some(deployment) = self.deployments.get_mut(&id) {
@@ -109,6 +112,24 @@ impl Coordinator {
             worker.open.remove(&attempt.execution);
         }
         self.refresh(attempt.worker);
+    }
+
+    fn fold_asked(&mut self, id: DeploymentId, asked: &Asked) {
+        self.queue.remove(id, asked.step);
+        let Some(run) = self.step_mut(id, asked.step) else { return };
+        run.state = StepState::Asking;
+        run.asked = Some(asked.clone());
+        // What it needs may be another thing when it is tried again.
+        (run.prepared, run.queued_at) = (None, None);
+    }
+
+    /// What follows from another answer than an approval is the next fact.
+    fn fold_answered(&mut self, id: DeploymentId, answered: &Answered) {
+        let Some(run) = self.step_mut(id, answered.step) else { return };
+        if answered.answer == Answer::Approve {
+            run.state = StepState::Pending;
+            run.approved = true;
+        }
     }
 
     fn fold_settled(&mut self, id: DeploymentId, settled: &Settled) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use shared::id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId};
 
 use crate::{
@@ -22,6 +23,8 @@ pub enum Input {
     CancelRequested { deployment: DeploymentId, by: String, reason: String },
     /// A person decided about a step whose outcome is unknown.
     StepDecided { deployment: DeploymentId, step: usize, succeeded: bool, by: String, reason: String },
+    /// A person answered what a step asks.
+    StepAnswered { deployment: DeploymentId, step: usize, answer: Answer, by: String, reason: String },
     /// A worker was registered, or an admin changed it.
     WorkerChanged(WorkerRecord),
     /// A worker was forgotten.
@@ -34,6 +37,22 @@ pub enum Input {
     WorkerSaid { worker: WorkerId, epoch: SessionEpoch, said: Said },
     /// The time that `next_wakeup` named has come.
     Woke,
+}
+
+/// What a person answers to a step that asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It may begin.
+    Approve,
+    /// It may not.
+    Reject,
+    /// It is tried once more.
+    Retry,
+    /// It counts as succeeded.
+    Ignore,
+    /// It has failed.
+    Abort,
 }
 
 /// What a step needs, evaluated.

@@ -5,6 +5,7 @@
 //! or secrets.
 
 pub mod action;
+pub mod asking;
 pub mod fact;
 pub mod input;
 pub mod report;
@@ -82,7 +83,7 @@ pub struct Coordinator {
     executions: BTreeMap<ExecutionId, (DeploymentId, usize)>,
     /// Who holds a lock.
     locks: BTreeMap<String, (DeploymentId, usize)>,
-    /// Whose turn it is, per project and environment: the first runs, the others wait.
+    /// Whose turn it is, per project and environment, in order: one of them runs, the others wait.
     turns: BTreeMap<(String, String), BTreeSet<(i64, DeploymentId)>>,
     queue: Queue,
     timers: Timers,
@@ -123,6 +124,9 @@ impl Coordinator {
             Input::StepDecided { deployment, step, succeeded, by, reason } => {
                 self.step_decided(now, deployment, step, succeeded, &by, &reason);
             }
+            Input::StepAnswered { deployment, step, answer, by, reason } => {
+                self.step_answered(deployment, step, answer, &by, &reason);
+            }
             Input::WorkerChanged(record) => self.worker_changed(now, record),
             Input::WorkerDeleted(worker) => self.worker_deleted(worker),
             Input::SessionOpened(hello) => self.session_opened(now, hello),
@@ -153,6 +157,7 @@ impl Coordinator {
             Timer::Contact(worker) => self.contact_due(now, worker),
             Timer::Retry(deployment, step) => self.retry_due(deployment, step),
             Timer::Queue(deployment, step) => self.queue_due(now, deployment, step),
+            Timer::Answer(deployment, step) => self.answer_due(now, deployment, step),
             Timer::Reopen(worker) => self.reopen_due(now, worker),
         }
     }

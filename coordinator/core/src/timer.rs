@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     Retry(DeploymentId, usize),
     /// Has the step waited too long for a worker?
     Queue(DeploymentId, usize),
+    /// Has the step waited too long for an answer?
+    Answer(DeploymentId, usize),
     /// May the worker be offered something again?
     Reopen(WorkerId),
 }

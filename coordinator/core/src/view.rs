@@ -8,7 +8,9 @@ use shared::{
 
 use crate::{
     Coordinator, Mono,
+    asking::Question,
     deployment::StepState,
+    fact::Asked,
     input::{Prepared, Wish},
     report::{ISOLATED, is_reported},
     worker::Worker,
@@ -97,6 +99,7 @@ impl Coordinator {
                 (Some(prepared), None) => self.pool_reason(prepared),
                 (None, None) => reason("PREPARING", "Its variables are being evaluated."),
             }),
+            StepState::Asking => run.asked.as_ref().map(|asked| asking_reason(id, asked)),
             StepState::Open | StepState::Settled(_) => None,
         }
     }
@@ -104,13 +107,13 @@ impl Coordinator {
     fn turn_reason(&self, id: DeploymentId) -> QueueReason {
         let created = self.deployments.get(&id).map(|d| &d.created);
         let (project, environment) = created.map_or(("", ""), |c| (c.project.as_str(), c.environment.as_str()));
-        let first = self.turns.get(&(project.into(), environment.into())).and_then(|turn| turn.first());
-        let number = first.map_or(0, |(number, _)| *number);
+        let first = self.whose_turn(&(project.into(), environment.into())).and_then(|id| self.deployments.get(&id));
+        let number = first.map_or(0, |deployment| deployment.created.number);
+        let asks = first.is_some_and(|deployment| deployment.steps.iter().any(|step| step.question().is_some()));
+        let has = if asks { "waits for a person's answer" } else { "has not ended" };
         reason(
             "WAITING_FOR_TURN",
-            format!(
-                "Deployment #{number} of \"{project}\" to \"{environment}\" has not ended: they run one after the other."
-            ),
+            format!("Deployment #{number} of \"{project}\" to \"{environment}\" {has}: they run one after the other."),
         )
     }
 
@@ -172,6 +175,15 @@ impl Coordinator {
             None => format!("deployment {id}"),
         }
     }
+}
+
+/// What it asks, and how to answer.
+fn asking_reason(id: DeploymentId, asked: &Asked) -> QueueReason {
+    let (code, said, answers) = match asked.question {
+        Question::Approval => ("APPROVAL_NEEDED", "Asks for approval:", "approve|reject"),
+        Question::Failure => ("ANSWER_NEEDED", "Failed:", "retry|ignore|abort"),
+    };
+    reason(code, format!("{said} {} Answer with `longshore deployment answer {id} {answers}`.", asked.detail))
 }
 
 /// No worker carries all that is required. Of what workers report of themselves, it is said what they do.

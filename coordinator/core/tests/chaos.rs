@@ -12,14 +12,14 @@ use std::{
 use coordinator_core::{
     action::{Action, Directive, Offer},
     fact::{DeploymentFact, Fact},
-    input::{Held, Input, Rejection, Said},
+    input::{Answer, Held, Input, Rejection, Said},
 };
 use proptest::prelude::*;
 use shared::{
     attempt::{AttemptEvent, AttemptState},
     id::{AssignSeq, ExecutionId, SessionEpoch, WorkerId},
     outcome::OutcomeKind,
-    plan::{Retries, Start, Step, Waits},
+    plan::{Asks, OnFailure, Retries, Start, Step, Waits},
 };
 
 use world::{D1, W1, W2, World, exit, step};
@@ -51,8 +51,11 @@ enum Move {
     Reconnect(bool),
     Restart,
     Pass(u16),
+    Answer(usize, Answer),
     Cancel,
 }
+
+const ANSWERS: &[Answer] = &[Answer::Approve, Answer::Reject, Answer::Retry, Answer::Ignore, Answer::Abort];
 
 fn a_move() -> impl Strategy<Value = Move> {
     use prop::sample::Index;
@@ -64,6 +67,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         2 => any::<bool>().prop_map(Move::Reconnect),
         1 => Just(Move::Restart),
         2 => (1u16..400).prop_map(Move::Pass),
+        2 => (1usize..3, prop::sample::select(ANSWERS)).prop_map(|(step, answer)| Move::Answer(step, answer)),
         1 => prop::bool::weighted(0.05).prop_map(|really| if really { Move::Cancel } else { Move::Pass(1) }),
     ]
 }
@@ -103,6 +107,7 @@ impl Chaos {
             Move::Reconnect(first) => self.reconnect(if first { W1 } else { W2 }),
             Move::Restart => self.world.restart(),
             Move::Pass(seconds) => self.world.pass(Duration::from_secs(seconds.into())),
+            Move::Answer(step, answer) => self.answer(step, answer),
             Move::Cancel => {
                 let reason = String::new();
                 self.world.tell(Input::CancelRequested { deployment: D1, by: "token a".into(), reason });
@@ -110,6 +115,11 @@ impl Chaos {
             Move::DeliverDown(..) | Move::DeliverUp(..) | Move::Lose(_) => {}
         }
         self.collect();
+    }
+
+    fn answer(&mut self, step: usize, answer: Answer) {
+        let (by, reason) = ("token a".into(), String::new());
+        self.world.tell(Input::StepAnswered { deployment: D1, step, answer, by, reason });
     }
 
     fn collect(&mut self) {
@@ -286,9 +296,16 @@ fn steps(retry_safe: bool) -> Vec<Step> {
     let retries = Retries { count: 1, backoff: Duration::from_secs(5), ..Retries::default() };
     vec![
         Step { retry_safe, ..step("one") },
-        Step { start: Start::WithPrevious, retries, retry_safe, ..step("two") },
+        Step {
+            start: Start::WithPrevious,
+            retries,
+            retry_safe,
+            asks: Asks { on_failure: OnFailure::Ask, ..Asks::default() },
+            ..step("two")
+        },
         Step {
             retry_safe,
+            asks: Asks { approval: Some("?".into()), ..Asks::default() },
             waits: Waits { queue_timeout: Some(Duration::from_secs(40)), ..Waits::default() },
             ..step("three")
         },
@@ -353,6 +370,8 @@ impl Chaos {
                 }
                 self.collect();
             }
+            self.answer(1, Answer::Ignore);
+            self.answer(2, Answer::Approve);
             self.world.pass(Duration::from_secs(10));
             self.collect();
         }

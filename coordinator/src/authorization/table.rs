@@ -62,6 +62,8 @@ pub const RULES: &[Rule] = &[
     rule("/longshore.deployment.v1.DeploymentService/ReadLog", Admin, VIEWER, "deployment.log"),
     rule("/longshore.deployment.v1.DeploymentService/CancelDeployment", Admin, DEPLOYER, "deployment.cancel"),
     rule("/longshore.deployment.v1.DeploymentService/ResolveStep", Admin, ADMIN, "deployment.resolve"),
+    rule("/longshore.deployment.v1.DeploymentService/AnswerStep", Admin, DEPLOYER, "deployment.answer"),
+    rule("/longshore.deployment.v1.DeploymentService/RetryDeployment", Admin, DEPLOYER, "deployment.retry"),
 
     rule("/longshore.deployment.v1.CoordinatorService/GetCoordinator", Admin, VIEWER, "coordinator.read"),
 

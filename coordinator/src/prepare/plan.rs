@@ -35,7 +35,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`shared::reason::Reason::DeploymentNotFound`]; those of [`Seal::open`] and the store.
-    pub(super) fn read(connection: &Connection, seal: &Seal, id: DeploymentId) -> Result<(Self, bool), Fault> {
+    pub(crate) fn read(connection: &Connection, seal: &Seal, id: DeploymentId) -> Result<(Self, bool), Fault> {
         let row = deployments::deployment_row(connection, id)?;
         let (process, sealed) = deployments::plan_of_deployment(connection, id)?;
         let plan = Self {

@@ -27,7 +27,7 @@ pub(super) fn insert(steps: &[StepProgress], variables: &mut Variables) {
 
 fn code(state: &str) -> &'static str {
     match state {
-        "pending" | "queued" => "Pending",
+        "pending" | "queued" | "asking" => "Pending",
         "running" | "unknown" => "Running",
         "succeeded" => "Succeeded",
         "skipped" => "Skipped",

@@ -24,6 +24,9 @@ use crate::{
 pub(crate) struct Snapshot {
     /// By name: the value for all steps, and those for some of them.
     pub(crate) variables: Vec<Variable>,
+    /// What was given with the deployment, by lower-case name; it is among the variables, too.
+    #[serde(default)]
+    pub(crate) prompted: BTreeMap<String, String>,
     /// Only this worker may run it, if set: how an account is tested from one.
     pub(crate) only_worker: Option<WorkerId>,
 }
@@ -81,7 +84,7 @@ impl Snapshot {
                 Err(Unset(name)) => unset.push(format!("\"{name}\"")),
             }
         }
-        let snapshot = Self { variables, only_worker: None };
+        let snapshot = Self { variables, prompted, only_worker: None };
         if !unset.is_empty() {
             return Err(unset_fault(target, &unset));
         }
@@ -99,7 +102,7 @@ impl Snapshot {
         let chosen = by_name
             .into_values()
             .filter_map(|values| scope::choose(values, |variable| &variable.scope, place).cloned());
-        Self { variables: chosen.collect(), only_worker: self.only_worker }
+        Self { variables: chosen.collect(), prompted: BTreeMap::new(), only_worker: self.only_worker }
     }
 
     /// Whether a step's pool makes a difference.

@@ -11,8 +11,8 @@ use shared::{
     id::{AssignSeq, WorkerId},
     outcome::{Outcome, OutcomeKind},
     plan::{
-        Action, AssumeRole, Aws, Expect, File, Identity, Process, Retries, Script, Shell, Source, Start, VariableKind,
-        Waits,
+        Action, Asks, AssumeRole, Aws, Expect, File, Identity, Process, Retries, Script, Shell, Source, Start,
+        VariableKind, Waits,
         stack::{DeployStack, StackParameter, StackTemplate},
         upload::UploadToS3,
     },
@@ -75,7 +75,7 @@ impl Bench {
     /// A stored deployment #7 of "shop" to "staging".
     async fn deploy(&self, process: Process, variables: Vec<Variable>) -> DeploymentId {
         let id = DeploymentId(Uuid::now_v7());
-        let snapshot = Snapshot { variables, only_worker: None };
+        let snapshot = Snapshot { variables, ..Snapshot::default() };
         let sealed = snapshot.seal(&self.seal, id).expect("sealed");
         let created = Created {
             project: "shop".into(),
@@ -83,6 +83,8 @@ impl Bench {
             number: 7,
             revision: 1,
             by: "token ci".into(),
+            retry_of: None,
+            carried: std::collections::BTreeMap::new(),
             process,
         };
         let fact = Fact::Deployment(id, DeploymentFact::Created(created));
@@ -141,6 +143,7 @@ fn step(action: Action) -> Step {
         environments: Vec::new(),
         timeout: Duration::from_secs(60),
         waits: Waits::default(),
+        asks: Asks::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),

@@ -6,9 +6,10 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use proto::{
     deployment::{
-        CancelDeploymentRequest, CreateDeploymentRequest, Deployment, DeploymentEvent, GetDeploymentRequest,
-        ListDeploymentsRequest, ListDeploymentsResponse, LogChunk, ReadLogRequest, ResolveStepRequest,
-        RunCommandRequest, WatchDeploymentRequest, deployment_service_server::DeploymentService,
+        AnswerStepRequest, CancelDeploymentRequest, CreateDeploymentRequest, Deployment, DeploymentEvent,
+        GetDeploymentRequest, ListDeploymentsRequest, ListDeploymentsResponse, LogChunk, ReadLogRequest,
+        ResolveStepRequest, RetryDeploymentRequest, RunCommandRequest, WatchDeploymentRequest,
+        deployment_service_server::DeploymentService,
     },
     status::to_status,
 };
@@ -38,6 +39,7 @@ mod event;
 mod follow;
 mod list;
 mod log;
+mod retry;
 mod show;
 mod submission;
 #[cfg(test)]
@@ -174,6 +176,16 @@ impl DeploymentService for Deployments {
     async fn resolve_step(&self, request: Request<ResolveStepRequest>) -> Result<Response<Deployment>, Status> {
         let caller = Caller::of(&request).map_err(status)?;
         self.resolve(caller, request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn answer_step(&self, request: Request<AnswerStepRequest>) -> Result<Response<Deployment>, Status> {
+        let caller = Caller::of(&request).map_err(status)?;
+        self.answer(caller, request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn retry_deployment(&self, request: Request<RetryDeploymentRequest>) -> Result<Response<Deployment>, Status> {
+        let caller = Caller::of(&request).map_err(status)?;
+        self.retry(caller, request.into_inner()).await.map(Response::new).map_err(status)
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     facts,
     view::{
         AttemptLog, AttemptRow, AttemptView, Cursor, DeploymentFilter, DeploymentPage, DeploymentRow, DeploymentView,
-        EventRow, Page, StepOutputs, StepView,
+        EventRow, Page, StepOutputs, StepState, StepView,
     },
 };
 
@@ -25,7 +25,7 @@ use super::{
 const SHORTEST_PREFIX: usize = 6;
 
 const DEPLOYMENT_COLUMNS: &str = "id, project, environment, number, revision, state, cancel_requested, created_by, \
-                                  created_at, ended_at, \
+                                  created_at, ended_at, retry_of, \
                                   (SELECT coalesce(max(seq), 0) FROM event WHERE deployment_id = id) AS last_event";
 
 const ATTEMPT_COLUMNS: &str = "execution_id, deployment_id, step_idx, number, worker_id, assign_seq, state, log_frames, \
@@ -87,7 +87,7 @@ pub fn deployment_view(connection: &Connection, id: DeploymentId) -> Result<Depl
         outputs_of_deployment(connection, id)?.into_iter().map(|step| (step.step, step.outputs)).collect();
     let steps = rows(
         connection,
-        "SELECT idx, name, state, reason, detail FROM step_run WHERE deployment_id = ?1 ORDER BY idx",
+        "SELECT idx, name, state, reason, detail, with_previous, begun_at, ended_at FROM step_run WHERE deployment_id = ?1 ORDER BY idx",
         [id.to_string()],
         |row| {
             let idx = column::count(row, "idx")?;
@@ -96,6 +96,9 @@ pub fn deployment_view(connection: &Connection, id: DeploymentId) -> Result<Depl
                 state: row.get("state")?,
                 reason: row.get("reason")?,
                 detail: row.get("detail")?,
+                with_previous: row.get("with_previous")?,
+                begun_at: row.get("begun_at")?,
+                ended_at: row.get("ended_at")?,
                 attempts: attempts.remove(&idx).unwrap_or_default(),
                 outputs: outputs.remove(&idx).unwrap_or_default(),
             })
@@ -126,6 +129,36 @@ pub fn progress_before(connection: &Connection, id: DeploymentId, step: usize) -
         params![id.to_string(), step as i64],
         |row| Ok(StepProgress { name: row.get("name")?, state: row.get("state")?, detail: row.get("detail")? }),
         "reading how the steps of a deployment have gone",
+    )
+}
+
+/// How a step ended, and the attempt whose outputs count.
+pub struct StepEnded {
+    /// Where it stands.
+    pub state: StepState,
+    /// Its newest attempt that ended, or the one in an earlier deployment that did its work.
+    pub attempt: Option<ExecutionId>,
+}
+
+/// How the steps of a deployment ended, in order of the process.
+///
+/// # Errors
+/// [`Reason::Internal`] when a row cannot be read.
+pub fn step_ends(connection: &Connection, id: DeploymentId) -> Result<Vec<StepEnded>, Fault> {
+    rows(
+        connection,
+        "SELECT s.state, coalesce(s.carried,
+           (SELECT a.execution_id FROM attempt a
+            WHERE a.deployment_id = s.deployment_id AND a.step_idx = s.idx AND a.outcome IS NOT NULL
+            ORDER BY a.number DESC LIMIT 1)) AS attempt
+         FROM step_run s WHERE s.deployment_id = ?1 ORDER BY s.idx",
+        [id.to_string()],
+        |row| {
+            let attempt: Option<String> = row.get("attempt")?;
+            let attempt = attempt.map(|_| column::parsed(row, "attempt")).transpose()?;
+            Ok(StepEnded { state: row.get("state")?, attempt })
+        },
+        "reading how the steps of a deployment ended",
     )
 }
 
@@ -212,28 +245,28 @@ pub fn ended_attempts(connection: &Connection, id: DeploymentId, step: usize, be
     Ok(found.first().and_then(|ended| u32::try_from(*ended).ok()).unwrap_or(0))
 }
 
-/// What the steps of a deployment put out: of each step the outputs of its newest settled attempt, in order of the process.
-/// Steps without outputs are left out.
+/// What the steps of a deployment put out: of each step the outputs of its newest settled attempt, or of the one in an earlier
+/// deployment that did its work, in order of the process. Steps without outputs are left out.
 ///
 /// # Errors
 /// [`Reason::Internal`] when a row cannot be read.
 pub fn outputs_of_deployment(connection: &Connection, id: DeploymentId) -> Result<Vec<StepOutputs>, Fault> {
     let found = rows(
         connection,
-        "SELECT a.step_idx, s.name AS step_name, o.execution_id, o.name, o.value, o.sealed_value
-         FROM attempt a
-         JOIN step_run s ON s.deployment_id = a.deployment_id AND s.idx = a.step_idx
-         JOIN output o ON o.execution_id = a.execution_id
-         WHERE a.deployment_id = ?1
-           AND a.number = (SELECT max(b.number) FROM attempt b
-                           WHERE b.deployment_id = a.deployment_id AND b.step_idx = a.step_idx
-                             AND b.state IN ('SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED', 'NOT_STARTED', 'RESOLVED'))
-         ORDER BY a.step_idx, o.name",
+        "SELECT s.idx, s.name AS step_name, o.execution_id, o.name, o.value, o.sealed_value
+         FROM step_run s
+         JOIN output o ON o.execution_id = coalesce(s.carried,
+           (SELECT a.execution_id FROM attempt a
+            WHERE a.deployment_id = s.deployment_id AND a.step_idx = s.idx
+              AND a.state IN ('SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED', 'NOT_STARTED', 'RESOLVED')
+            ORDER BY a.number DESC LIMIT 1))
+         WHERE s.deployment_id = ?1
+         ORDER BY s.idx, o.name",
         [id.to_string()],
         |row| {
             let output = Output { name: row.get("name")?, value: output_value(row)? };
             let step = StepOutputs {
-                step: column::count(row, "step_idx")?,
+                step: column::count(row, "idx")?,
                 name: row.get("step_name")?,
                 execution: column::parsed(row, "execution_id")?,
                 outputs: Vec::new(),
@@ -330,8 +363,14 @@ fn deployment(row: &Row<'_>) -> rusqlite::Result<DeploymentRow> {
         created_by: row.get("created_by")?,
         created_at: row.get("created_at")?,
         ended_at: row.get("ended_at")?,
+        retry_of: retry_of(row)?,
         last_event: row.get("last_event")?,
     })
+}
+
+fn retry_of(row: &Row<'_>) -> rusqlite::Result<Option<DeploymentId>> {
+    let known: Option<String> = row.get("retry_of")?;
+    known.map(|_| column::parsed(row, "retry_of")).transpose()
 }
 
 fn attempt_view(row: &Row<'_>) -> rusqlite::Result<AttemptView> {

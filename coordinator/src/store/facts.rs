@@ -1,15 +1,19 @@
 //! Writes facts: each becomes an event of its deployment and changes the rows that are read, in one transaction. Every change
 //! names the state it expects to find: a fact that does not fit is refused, whatever the program believes.
 
-use coordinator_core::fact::{
-    Created, DeploymentEnd, DeploymentFact, ExitResult, Fact, Moved, Offered, Output, OutputValue, SessionOpened,
-    Settled,
+use coordinator_core::{
+    fact::{
+        Answered, Created, DeploymentEnd, DeploymentFact, ExitResult, Fact, Moved, Offered, Output, OutputValue,
+        SessionOpened, Settled,
+    },
+    input::Answer,
 };
 use rusqlite::{Connection, Params, Row, named_params, params};
 use serde::{Deserialize, Serialize};
 use shared::{
     attempt::{AttemptEvent, AttemptState},
     id::{DeploymentId, ExecutionId},
+    plan::Start,
     reason::{Fault, Reason},
 };
 
@@ -119,8 +123,10 @@ impl Rows<'_> {
     fn project(&self, fact: &DeploymentFact) -> Result<(), Fault> {
         match fact {
             DeploymentFact::Created(created) => self.create(created),
-            DeploymentFact::StepQueued { step } => self.move_step(*step, "'pending'", StepState::Queued),
-            DeploymentFact::StepRetried { step, .. } => self.move_step(*step, "'queued'", StepState::Queued),
+            DeploymentFact::StepQueued { step } => self.begin_step(*step, StepState::Queued),
+            DeploymentFact::StepRetried { step, .. } => self.move_step(*step, "'queued', 'asking'", StepState::Queued),
+            DeploymentFact::StepAsked(asked) => self.begin_step(asked.step, StepState::Asking),
+            DeploymentFact::StepAnswered(answered) => self.answer_step(answered),
             DeploymentFact::AttemptOffered(offered) => self.offer(offered),
             DeploymentFact::AttemptMoved(moved) => self.move_attempt(moved),
             DeploymentFact::StepSettled(settled) => self.settle_step(settled),
@@ -159,8 +165,8 @@ impl Rows<'_> {
         change(
             self.tx,
             "INSERT INTO deployment (id, project, environment, number, revision, state, cancel_requested, created_by,
-                                     created_at, process, sealed_variables)
-             VALUES (:id, :project, :environment, :number, :revision, 'running', 0, :by, :at, :process, x'')",
+                                     created_at, process, sealed_variables, retry_of)
+             VALUES (:id, :project, :environment, :number, :revision, 'running', 0, :by, :at, :process, x'', :retry_of)",
             named_params! {
                 ":id": self.id.to_string(),
                 ":project": created.project,
@@ -170,18 +176,38 @@ impl Rows<'_> {
                 ":process": process,
                 ":by": created.by,
                 ":at": self.at_ms,
+                ":retry_of": created.retry_of.map(|id| id.to_string()),
             },
             &doing,
         )?;
         for (idx, step) in created.process.steps.iter().enumerate() {
             change(
                 self.tx,
-                "INSERT INTO step_run (deployment_id, idx, name, state, reason, detail) VALUES (?1, ?2, ?3, 'pending', '', '')",
-                params![self.id.to_string(), idx as i64, step.name],
+                "INSERT INTO step_run (deployment_id, idx, name, state, reason, detail, with_previous)
+                 VALUES (?1, ?2, ?3, 'pending', '', '', ?4)",
+                params![self.id.to_string(), idx as i64, step.name, step.start == Start::WithPrevious],
                 &doing,
             )?;
         }
-        Ok(())
+        created.carried.iter().try_for_each(|(step, attempt)| self.carry_step(created, *step, *attempt))
+    }
+
+    /// It has done its work in an earlier deployment.
+    fn carry_step(&self, created: &Created, step: usize, attempt: Option<ExecutionId>) -> Result<(), Fault> {
+        let before = created.retry_of.map(|id| id.to_string()).unwrap_or_default();
+        change(
+            self.tx,
+            "UPDATE step_run SET state = 'succeeded', reason = ?3, detail = ?4, carried = ?5
+             WHERE deployment_id = ?1 AND idx = ?2 AND state = 'pending'",
+            params![
+                self.id.to_string(),
+                step as i64,
+                Reason::Carried.code(),
+                format!("It did its work in deployment {before}."),
+                attempt.map(|attempt| attempt.to_string()),
+            ],
+            &format!("carrying step {step} into deployment {}", self.id),
+        )
     }
 
     fn offer(&self, offered: &Offered) -> Result<(), Fault> {
@@ -309,12 +335,38 @@ impl Rows<'_> {
         )
     }
 
+    /// Its turn has come: it waits for a worker, or for an answer, or asks after it failed.
+    fn begin_step(&self, step: usize, to: StepState) -> Result<(), Fault> {
+        change(
+            self.tx,
+            "UPDATE step_run SET state = ?3, begun_at = coalesce(begun_at, ?4)
+             WHERE deployment_id = ?1 AND idx = ?2 AND (state = 'pending' OR (state = 'queued' AND ?3 = 'asking'))",
+            params![self.id.to_string(), step as i64, to.name(), self.at_ms],
+            &format!("moving step {step} of deployment {} to {}", self.id, to.name()),
+        )
+    }
+
+    /// What becomes of it after another answer than an approval is the next fact.
+    fn answer_step(&self, answered: &Answered) -> Result<(), Fault> {
+        match answered.answer {
+            Answer::Approve => self.move_step(answered.step, "'asking'", StepState::Pending),
+            Answer::Reject | Answer::Retry | Answer::Ignore | Answer::Abort => Ok(()),
+        }
+    }
+
     fn settle_step(&self, settled: &Settled) -> Result<(), Fault> {
         change(
             self.tx,
-            "UPDATE step_run SET state = ?3, reason = ?4, detail = ?5
-             WHERE deployment_id = ?1 AND idx = ?2 AND state IN ('pending', 'queued')",
-            params![self.id.to_string(), settled.step as i64, settled.end.name(), settled.reason, settled.detail],
+            "UPDATE step_run SET state = ?3, reason = ?4, detail = ?5, ended_at = ?6
+             WHERE deployment_id = ?1 AND idx = ?2 AND state IN ('pending', 'queued', 'asking')",
+            params![
+                self.id.to_string(),
+                settled.step as i64,
+                settled.end.name(),
+                settled.reason,
+                settled.detail,
+                self.at_ms,
+            ],
             &format!("settling step {} of deployment {}", settled.step, self.id),
         )
     }

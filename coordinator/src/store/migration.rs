@@ -9,11 +9,12 @@ use uuid::Uuid;
 use super::connection::unavailable;
 
 /// What makes version n+1 out of version n, in order; a new store goes through all of them. One that was released is never edited.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("migrations/2-oidc-key.sql"),
     include_str!("migrations/3-accounts-and-pools.sql"),
     include_str!("migrations/4-scopes.sql"),
+    include_str!("migrations/5-asking.sql"),
 ];
 
 /// The version this program writes.

@@ -188,13 +188,13 @@ fn a_store_of_a_newer_program_is_refused_with_both_versions() {
     let (dir, store) = open();
     store
         .write_blocking(|connection| {
-            connection.execute("UPDATE store_meta SET schema_version = 7", []).map(drop).stored("pretending")
+            connection.execute("UPDATE store_meta SET schema_version = 99", []).map(drop).stored("pretending")
         })
         .expect("written");
     drop(store);
     let fault = Store::open(dir.path()).map(drop).expect_err("too new");
     assert_eq!(fault.reason, Reason::StoreTooNew);
-    assert!(fault.sentence.contains("has version 7") && fault.sentence.contains("up to 4"), "{fault}");
+    assert!(fault.sentence.contains("has version 99") && fault.sentence.contains("up to 5"), "{fault}");
 }
 
 #[test]
@@ -207,7 +207,8 @@ fn a_store_of_version_1_becomes_what_a_new_one_is_and_keeps_its_rows() {
          INSERT INTO pool (name, description, created_at) VALUES ('kept', '', 0);
          INSERT INTO project (name, description, process, revision, next_number, updated_at) VALUES ('shop', '', '{}', 1, 1, 0);
          INSERT INTO variable (id, project, name, name_key, kind, environments, from_file, value, version)
-           VALUES ('v', 'shop', 'Region', 'region', 'text', '[\"staging\"]', 1, 'eu-west-1', 1);",
+           VALUES ('v', 'shop', 'Region', 'region', 'text', '[\"staging\"]', 1, 'eu-west-1', 1);
+         INSERT INTO step_run (deployment_id, idx, name, state, reason, detail) VALUES ('d', 0, 'Build', 'failed', 'EXIT_CODE', 'So.');",
     )
     .expect("rows");
     drop(old);
@@ -221,15 +222,15 @@ fn a_store_of_version_1_becomes_what_a_new_one_is_and_keeps_its_rows() {
             })
             .stored("reading")
     };
-    assert_eq!(upgraded.read_blocking(meta).expect("its rows"), ("old".into(), 4, "kept".into()));
+    assert_eq!(upgraded.read_blocking(meta).expect("its rows"), ("old".into(), 5, "kept".into()));
     let value = |connection: &Connection| {
         connection
-            .query_row("SELECT environments || steps || pools || value FROM variable", [], |row| {
+            .query_row("SELECT environments || steps || pools || value || (SELECT name || state || detail FROM step_run) FROM variable", [], |row| {
                 row.get::<_, String>(0)
             })
             .stored("reading")
     };
-    assert_eq!(upgraded.read_blocking(value).expect("its value"), "[\"staging\"][][]eu-west-1");
+    assert_eq!(upgraded.read_blocking(value).expect("its value"), "[\"staging\"][][]eu-west-1BuildfailedSo.");
 }
 
 /// Everything the store consists of: columns, indexes, triggers.

@@ -1,6 +1,9 @@
 //! Deployments as they are read: plain data, in the store's words.
 
-use coordinator_core::fact::{DeploymentEnd, DeploymentFact, Moved, Output, RunIdentity, StepEnd};
+use coordinator_core::{
+    fact::{DeploymentEnd, DeploymentFact, Moved, Output, RunIdentity, StepEnd},
+    input::Answer,
+};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -34,6 +37,8 @@ pub struct DeploymentRow {
     pub created_at: i64,
     /// When it ended.
     pub ended_at: Option<i64>,
+    /// The deployment it goes on from.
+    pub retry_of: Option<DeploymentId>,
     /// Sequence of its newest event.
     pub last_event: i64,
 }
@@ -58,6 +63,12 @@ pub struct StepView {
     pub reason: String,
     /// How it ended, in a sentence; empty until then.
     pub detail: String,
+    /// Whether it starts together with the step before it.
+    pub with_previous: bool,
+    /// When its turn came.
+    pub begun_at: Option<i64>,
+    /// When it ended.
+    pub ended_at: Option<i64>,
     /// Oldest first.
     pub attempts: Vec<AttemptView>,
     /// Of its newest settled attempt, in order of name.
@@ -240,6 +251,8 @@ states! {
         Queued = "queued",
         /// Has an open attempt.
         Running = "running",
+        /// Waits for a person's answer.
+        Asking = "asking",
         /// Ended well.
         Succeeded = "succeeded",
         /// Ended badly.
@@ -264,6 +277,10 @@ impl StepState {
             // What becomes of a step whose process has ended is the next fact: until then, it has not gone back to the queue.
             F::AttemptMoved(Moved { step, event: AttemptEvent::Exited(_), .. }) => Some((*step, Self::Running)),
             F::AttemptMoved(moved) => Some((moved.step, moved.event.into())),
+            F::StepAsked(asked) => Some((asked.step, Self::Asking)),
+            F::StepAnswered(answered) if answered.answer == Answer::Approve => Some((answered.step, Self::Pending)),
+            // What becomes of it is the next fact.
+            F::StepAnswered(answered) => Some((answered.step, Self::Asking)),
             F::StepSettled(settled) => Some((settled.step, settled.end.into())),
             F::Created(_) | F::CancelRequested { .. } | F::Ended { .. } => None,
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use shared::{
     limits,
     plan::{
-        Action, Condition, File, Process, Retries, Script, Shell, Source, Start, Step, VariableKey, VariableKind,
-        Waits, check_name,
+        Action, Asks, Condition, File, OnFailure, Process, Retries, Script, Shell, Source, Start, Step, VariableKey,
+        VariableKind, Waits, check_name,
     },
     reason::{Fault, Reason},
     scope::Scope,
@@ -128,6 +128,12 @@ impl From<&Step> for wire::Step {
             queue_timeout: step.waits.queue_timeout.and_then(duration_to_wire),
             no_output_timeout: step.waits.no_output_timeout.and_then(duration_to_wire),
             cancel_grace: step.waits.cancel_grace.and_then(duration_to_wire),
+            approval: step.asks.approval.clone().unwrap_or_default(),
+            on_failure: match step.asks.on_failure {
+                OnFailure::Fail => wire::step::OnFailure::Fail,
+                OnFailure::Ask => wire::step::OnFailure::Ask,
+            } as i32,
+            answer_timeout: step.asks.timeout.and_then(duration_to_wire),
             retries: Some(wire::Retries {
                 count: i32::try_from(step.retries.count).unwrap_or(i32::MAX),
                 backoff: duration_to_wire(step.retries.backoff),
@@ -251,6 +257,7 @@ fn step_from_wire(step: &wire::Step) -> Result<Step, String> {
         timeout: duration_from_wire(step.timeout, limits::DEFAULT_TIMEOUT)
             .ok_or_else(|| say("its `timeout` is not a length of time"))?,
         waits: waits_from_wire(step).map_err(say)?,
+        asks: asks_from_wire(step).map_err(say)?,
         retries: retries_from_wire(step.retries.as_ref()).map_err(say)?,
         retry_safe: step.retry_safe,
         locks: step.locks.clone(),
@@ -260,13 +267,31 @@ fn step_from_wire(step: &wire::Step) -> Result<Step, String> {
 }
 
 fn waits_from_wire(step: &wire::Step) -> Result<Waits, &'static str> {
-    let span =
-        |given: Option<prost_types::Duration>, fault| given.map(|it| it.try_into().map_err(|_| fault)).transpose();
     Ok(Waits {
         queue_timeout: span(step.queue_timeout, "its `queue_timeout` is not a length of time")?,
         no_output_timeout: span(step.no_output_timeout, "its `no_output_timeout` is not a length of time")?,
         cancel_grace: span(step.cancel_grace, "its `cancel_grace` is not a length of time")?,
     })
+}
+
+fn asks_from_wire(step: &wire::Step) -> Result<Asks, &'static str> {
+    use wire::step::OnFailure as W;
+    Ok(Asks {
+        approval: Some(step.approval.clone()).filter(|text| !text.is_empty()),
+        on_failure: match W::try_from(step.on_failure) {
+            Ok(W::Unspecified | W::Fail) => OnFailure::Fail,
+            Ok(W::Ask) => OnFailure::Ask,
+            Err(_) => return Err("its `on_failure` is not known to this version"),
+        },
+        timeout: span(step.answer_timeout, "its `answer_timeout` is not a length of time")?,
+    })
+}
+
+fn span(
+    given: Option<prost_types::Duration>,
+    fault: &'static str,
+) -> Result<Option<std::time::Duration>, &'static str> {
+    given.map(|it| it.try_into().map_err(|_| fault)).transpose()
 }
 
 fn retries_from_wire(retries: Option<&wire::Retries>) -> Result<Retries, &'static str> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Action, Condition, File, Identity, Process, Source, Step, assume, demand, stack};
+use super::{Action, Condition, File, Identity, Process, Source, Step, asks, assume, demand, stack};
 use crate::limits;
 
 impl Process {
@@ -47,6 +47,7 @@ impl Process {
             say("`timeout` must be more than 0 and at most 7d.".into());
         }
         waits_faults(step, &mut say);
+        asks::faults(&step.asks, &mut say);
         if step.retries.count > limits::RETRIES {
             say(format!("`retries.count` is {}; at most {} are allowed.", step.retries.count, limits::RETRIES));
         }
@@ -191,7 +192,7 @@ pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::plan::{Aws, Retries, Script, Shell, Start, Waits};
+    use crate::plan::{Asks, Aws, OnFailure, Retries, Script, Shell, Start, Waits};
 
     fn script(source: Source) -> Action {
         Action::Script(Script { shell: Shell::Bash, source, substitute: true, strict: false })
@@ -207,6 +208,7 @@ pub(super) mod tests {
             environments: Vec::new(),
             timeout: limits::DEFAULT_TIMEOUT,
             waits: Waits::default(),
+            asks: Asks::default(),
             retries: Retries::default(),
             retry_safe: false,
             locks: Vec::new(),
@@ -282,6 +284,14 @@ pub(super) mod tests {
         let fault = patient(Waits { cancel_grace: Some(limits::LONGEST_GRACE + second), ..none });
         assert_eq!(fault, ["Step \"Build\": `cancel_grace` is longer than 1h."]);
         assert_eq!(patient(Waits { cancel_grace: Some(limits::LONGEST_GRACE), ..none }), [""; 0]);
+        let asking = |asks: Asks| faults_after(|step| step.asks = asks);
+        let fault = asking(Asks { timeout: Some(second), ..Asks::default() });
+        assert!(fault[0].contains("`answer_timeout` is of no use"), "{fault:?}");
+        let fault = asking(Asks { on_failure: OnFailure::Ask, timeout: Some(Duration::ZERO), ..Asks::default() });
+        assert_eq!(fault, ["Step \"Build\": `answer_timeout` must be more than 0 and at most 30d."]);
+        let fault = asking(Asks { approval: Some(" ".into()), ..Asks::default() });
+        assert!(fault[0].contains("`approval` has 1 characters"), "{fault:?}");
+        assert_eq!(asking(Asks { approval: Some("Look.".into()), timeout: Some(second), ..Asks::default() }), [""; 0]);
         let fault = faults_after(|step| step.retries.exit_codes = [0, 3].into());
         assert!(fault[0].contains("`retries.exit_codes` has 0;"), "{fault:?}");
         assert_eq!(

@@ -47,6 +47,16 @@ pub(crate) struct Step {
     /// How long a script has to end by itself when it is cancelled or its time is over; 10 seconds when absent, at most 1 hour.
     #[serde(default)]
     pub(crate) cancel_grace: Option<Span>,
+    /// Before it begins, a person must approve it; says what they should know.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 2000))]
+    pub(crate) approval: Option<String>,
+    /// What becomes of it when it failed and no attempt is left.
+    #[serde(default)]
+    pub(crate) on_failure: StepOnFailure,
+    /// How long it waits for an answer to `approval` or `on_failure: ask`; 24 hours when absent, at most 30 days.
+    #[serde(default)]
+    pub(crate) answer_timeout: Option<Span>,
     /// Further attempts after one that failed or timed out.
     #[serde(default)]
     pub(crate) retries: Option<Retries>,
@@ -91,6 +101,17 @@ pub(crate) enum Start {
     AfterPrevious,
     /// Together with the step before it.
     WithPrevious,
+}
+
+/// What becomes of a step that failed.
+#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum StepOnFailure {
+    /// It has failed.
+    #[default]
+    Fail,
+    /// A person says whether it is tried again, passed over, or has failed.
+    Ask,
 }
 
 /// Further attempts.

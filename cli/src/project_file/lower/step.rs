@@ -37,6 +37,14 @@ pub(super) fn step(
             no_output_timeout: step.no_output_timeout.map(|span| span.0),
             cancel_grace: step.cancel_grace.map(|span| span.0),
         },
+        asks: plan::Asks {
+            approval: step.approval.clone(),
+            on_failure: match step.on_failure {
+                format::StepOnFailure::Fail => plan::OnFailure::Fail,
+                format::StepOnFailure::Ask => plan::OnFailure::Ask,
+            },
+            timeout: step.answer_timeout.map(|span| span.0),
+        },
         retries: step.retries.as_ref().map(retries).unwrap_or_default(),
         retry_safe: step.retry_safe,
         locks: step.locks.clone(),

@@ -23,6 +23,9 @@ pub(super) struct StepView {
     queue_timeout: Option<String>,
     no_output_timeout: Option<String>,
     cancel_grace: Option<String>,
+    approval: String,
+    on_failure: String,
+    answer_timeout: Option<String>,
     retries: Option<RetriesView>,
     retry_safe: bool,
     locks: Vec<String>,
@@ -68,6 +71,7 @@ struct ExpectView {
 impl From<d::Step> for StepView {
     fn from(it: d::Step) -> Self {
         Self {
+            on_failure: word(it.on_failure().as_str_name(), "ON_FAILURE_"),
             start: word(it.start().as_str_name(), "START_").replace('_', "-"),
             name: it.name,
             pool: it.pool,
@@ -78,6 +82,8 @@ impl From<d::Step> for StepView {
             queue_timeout: duration(it.queue_timeout),
             no_output_timeout: duration(it.no_output_timeout),
             cancel_grace: duration(it.cancel_grace),
+            approval: it.approval,
+            answer_timeout: duration(it.answer_timeout),
             retries: it.retries.map(|it| RetriesView {
                 count: it.count,
                 backoff: duration(it.backoff),

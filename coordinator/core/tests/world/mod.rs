@@ -16,7 +16,7 @@ use coordinator_core::{
 use shared::{
     id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId},
     outcome::{Outcome, OutcomeKind},
-    plan::{Action as PlanAction, Aws, Condition, Process, Retries, Script, Shell, Source, Start, Step, Waits},
+    plan::{Action as PlanAction, Asks, Aws, Condition, Process, Retries, Script, Shell, Source, Start, Step, Waits},
 };
 use uuid::Uuid;
 
@@ -90,6 +90,8 @@ impl World {
             number: i64::try_from(self.processes.len()).expect("few"),
             revision: 1,
             by: "token test".into(),
+            retry_of: None,
+            carried: BTreeMap::new(),
             process,
         };
         self.facts.push(Fact::Deployment(deployment, DeploymentFact::Created(created.clone())));
@@ -323,6 +325,7 @@ pub(crate) fn step(name: &str) -> Step {
         environments: Vec::new(),
         timeout: Duration::from_secs(60),
         waits: Waits::default(),
+        asks: Asks::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),

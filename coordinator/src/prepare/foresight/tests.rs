@@ -22,6 +22,7 @@ fn step(name: &str) -> Step {
         environments: Vec::new(),
         timeout: Duration::from_secs(1),
         waits: shared::plan::Waits::default(),
+        asks: shared::plan::Asks::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),
@@ -52,7 +53,7 @@ fn check(steps: Vec<Step>) -> Result<(), Fault> {
         number: 1,
         created_by: "token ci".into(),
         process: Process { steps, files: Vec::new() },
-        snapshot: Snapshot { variables, only_worker: None },
+        snapshot: Snapshot { variables, ..Snapshot::default() },
     };
     plan.check([("default".to_owned(), BTreeMap::new())].into())
 }

@@ -1,6 +1,6 @@
 //! Which value a deployment begins with, and what stops it before it begins.
 
-use shared::plan::{Action, Aws, Condition, Retries, Start, Step, Waits};
+use shared::plan::{Action, Asks, Aws, Condition, Retries, Start, Step, Waits};
 
 use super::*;
 
@@ -27,6 +27,7 @@ fn step_with_account(variable: &str, environments: &[&str]) -> Process {
         environments: environments.iter().map(|name| (*name).to_owned()).collect(),
         timeout: std::time::Duration::from_secs(1),
         waits: Waits::default(),
+        asks: Asks::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),

@@ -24,7 +24,7 @@ use super::{
     Deployments,
     command::{command, plain_step},
     follow::stopping,
-    submission::{Content, Submission},
+    submission::{Content, Origin, Submission},
 };
 use crate::{
     authorization::Caller,
@@ -68,13 +68,14 @@ impl Deployments {
         pool: String,
         only_worker: Option<WorkerId>,
     ) -> Result<Asked, Fault> {
-        let plan = command(caller, step(account, pool), Snapshot { variables: Vec::new(), only_worker })?;
+        let plan = command(caller, step(account, pool), Snapshot { only_worker, ..Snapshot::default() })?;
         let id = plan.id;
         // Before it exists: not one of its events is missed.
         let news = self.driver.watch(id);
         let request_id = RequestId::new("", caller.action, &Content { parts: Vec::new() })?;
         let mut question = Question { driver: self.driver.clone(), id, by: caller.actor(), is_over: false };
-        self.start(Submission { plan, revision: 0, request_id, audit: None }, |_| Ok(())).await?;
+        self.start(Submission { plan, revision: 0, origin: Origin::default(), request_id, audit: None }, |_| Ok(()))
+            .await?;
         let asked = self.await_answer(caller, id, news).await?;
         question.is_over = true;
         Ok(asked)

@@ -9,13 +9,13 @@ use proto::{
 };
 use shared::{
     limits,
-    plan::{Action, Aws, Condition, Identity, Process, Retries, Script, Shell, Source, Start, Step, Waits},
+    plan::{Action, Asks, Aws, Condition, Identity, Process, Retries, Script, Shell, Source, Start, Step, Waits},
     reason::{Fault, Reason},
 };
 
 use super::{
     Deployments,
-    submission::{Content, Submission, new_id},
+    submission::{Content, Origin, Submission, new_id},
 };
 use crate::{
     authorization::Caller,
@@ -39,7 +39,9 @@ impl Deployments {
         let detail = format!("In pool \"{}\".", step.pool);
         let plan = command(&caller, step, Snapshot::default())?;
         let audit = Some(caller.did(plan.id.to_string(), detail));
-        let id = self.start(Submission { plan, revision: 0, request_id, audit }, |_| Ok(())).await?;
+        let id = self
+            .start(Submission { plan, revision: 0, origin: Origin::default(), request_id, audit }, |_| Ok(()))
+            .await?;
         self.show(id).await
     }
 
@@ -91,6 +93,7 @@ pub(super) fn plain_step(name: &str, pool: String, aws: Aws, action: Action) -> 
         environments: Vec::new(),
         timeout: limits::DEFAULT_TIMEOUT,
         waits: Waits::default(),
+        asks: Asks::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use proto::deployment::{CreateDeploymentRequest, Deployment};
+use rusqlite::Connection;
 use shared::reason::{Fault, Reason};
 
 use super::{
     Deployments,
-    submission::{Content, Submission, new_id},
+    submission::{Content, Origin, Submission, new_id},
 };
 use crate::{
     authorization::Caller,
@@ -67,7 +68,8 @@ impl Deployments {
         plan.check(pools)?;
         let detail = format!("Project \"{name}\" #{number} to environment \"{}\".", plan.environment);
         let audit = Some(caller.did(plan.id.to_string(), detail));
-        self.start(Submission { plan, revision, request_id, audit }, move |tx| {
+        let submission = Submission { plan, revision, origin: Origin::default(), request_id, audit };
+        self.start(submission, move |tx| {
             let unchanged = project::get(tx, &name)?.revision == revision;
             if unchanged && project::take_number(tx, &name, number)? {
                 return Ok(());
@@ -86,9 +88,7 @@ impl Deployments {
             .read(move |connection| {
                 let row = project::get(connection, &name)?;
                 environment::get(connection, &environment)?;
-                let variables = variable::list(connection, &name)?;
-                let declared =
-                    variables.into_iter().map(|variable| declared(&seal, variable)).collect::<Result<_, _>>()?;
+                let declared = declared(connection, &seal, &name)?;
                 let pools = pool::list(connection)?.into_iter().map(|pool| (pool.name, pool.requires)).collect();
                 Ok(Ordered { row, declared, pools })
             })
@@ -104,9 +104,16 @@ struct Ordered {
     pools: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-fn declared(seal: &Seal, row: variable::Row) -> Result<Declared, Fault> {
-    let value = row.open(seal)?;
-    Ok(Declared { name: row.key.name, kind: row.key.kind, scope: row.key.scope, value })
+/// The variables of a project as they are stored now, with their values in clear.
+///
+/// # Errors
+/// Those of the store and of [`Seal::open`].
+pub(super) fn declared(connection: &Connection, seal: &Seal, project: &str) -> Result<Vec<Declared>, Fault> {
+    let open = |row: variable::Row| {
+        let value = row.open(seal)?;
+        Ok(Declared { name: row.key.name, kind: row.key.kind, scope: row.key.scope, value })
+    };
+    variable::list(connection, project)?.into_iter().map(open).collect()
 }
 
 fn content(request: &CreateDeploymentRequest) -> Content {

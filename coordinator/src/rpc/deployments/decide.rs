@@ -1,14 +1,26 @@
 //! What people decide about a deployment that runs: its end, and what an unknown step counts as.
 
-use coordinator_core::input::Input;
-use proto::deployment::{CancelDeploymentRequest, Deployment, ResolveStepRequest, resolve_step_request::Decision};
+use coordinator_core::{
+    asking::Question,
+    input::{Answer, Input},
+};
+use proto::deployment::{
+    AnswerStepRequest, CancelDeploymentRequest, Deployment, ResolveStepRequest, answer_step_request,
+    resolve_step_request::Decision,
+};
 use shared::{
     id::DeploymentId,
     reason::{Fault, Reason},
 };
 
 use super::Deployments;
-use crate::{audit, authorization::Caller, clock, driver::Also, store::deployments};
+use crate::{
+    audit,
+    authorization::Caller,
+    clock,
+    driver::Also,
+    store::{deployments, view::StepState},
+};
 
 /// 1,000 characters: a reason is a few sentences.
 const REASON_CHARS: usize = 1000;
@@ -65,6 +77,59 @@ impl Deployments {
         self.show(id).await
     }
 
+    /// # Errors
+    /// [`Reason::NothingAsked`] when the step asks nothing, or something else.
+    pub(super) async fn answer(&self, caller: Caller, request: AnswerStepRequest) -> Result<Deployment, Fault> {
+        let answer = answer(request.answer())?;
+        check_reason(&request.reason)?;
+        let id = self.find(&request.deployment_id).await?;
+        let (step, name) =
+            if request.step.is_empty() { self.one_that_asks(id).await? } else { self.step(id, &request.step).await? };
+        match self.driver.view(move |core, _| core.asked(id, step).map(|asked| asked.question)).await? {
+            Some(question) if question.takes(answer) => {}
+            Some(question) => return Err(no_answer(id, &name, question)),
+            None => {
+                let sentence = format!(
+                    "Step \"{name}\" of deployment {id} asks nothing. `longshore deployment show {id}` says how it stands."
+                );
+                return Err(Fault::new(Reason::NothingAsked, sentence));
+            }
+        }
+        let said = request.answer().as_str_name().trim_start_matches("ANSWER_").to_ascii_lowercase();
+        let why = if request.reason.is_empty() { String::new() } else { format!(": {}", request.reason) };
+        let audit = caller.did(format!("{id}/{name}"), format!("{said}{why}"));
+        let input = Input::StepAnswered { deployment: id, step, answer, by: caller.actor(), reason: request.reason };
+        self.driver.submit(input, Some(line(audit))).await?;
+        self.show(id).await
+    }
+
+    /// Position and name of the step that asks, when no other does.
+    async fn one_that_asks(&self, id: DeploymentId) -> Result<(usize, String), Fault> {
+        let view = self.store.read(move |connection| deployments::deployment_view(connection, id)).await?;
+        let asking: Vec<(usize, &str)> = view
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| step.state == StepState::Asking)
+            .map(|(index, step)| (index, step.name.as_str()))
+            .collect();
+        match asking[..] {
+            [(index, name)] => Ok((index, name.to_owned())),
+            [] => Err(Fault::new(
+                Reason::NothingAsked,
+                format!(
+                    "No step of deployment {id} asks anything. `longshore deployment show {id}` says how they stand."
+                ),
+            )),
+            _ => {
+                let names: Vec<String> = asking.iter().map(|(_, name)| format!("\"{name}\"")).collect();
+                let sentence =
+                    format!("Several steps of deployment {id} ask: say which of {} you answer.", names.join(", "));
+                Err(Fault::new(Reason::InvalidArgument, sentence))
+            }
+        }
+    }
+
     /// Position and name of a step, whatever the case.
     pub(super) async fn step(&self, id: DeploymentId, name: &str) -> Result<(usize, String), Fault> {
         let view = self.store.read(move |connection| deployments::deployment_view(connection, id)).await?;
@@ -76,6 +141,31 @@ impl Deployments {
             Fault::new(Reason::AttemptNotFound, sentence)
         })
     }
+}
+
+fn answer(answer: answer_step_request::Answer) -> Result<Answer, Fault> {
+    use answer_step_request::Answer as Wire;
+    match answer {
+        Wire::Approve => Ok(Answer::Approve),
+        Wire::Reject => Ok(Answer::Reject),
+        Wire::Retry => Ok(Answer::Retry),
+        Wire::Ignore => Ok(Answer::Ignore),
+        Wire::Abort => Ok(Answer::Abort),
+        Wire::Unspecified => {
+            let sentence =
+                "`answer` is missing: approve or reject an approval; retry, ignore or abort after a failure.";
+            Err(Fault::new(Reason::InvalidArgument, sentence))
+        }
+    }
+}
+
+fn no_answer(id: DeploymentId, step: &str, question: Question) -> Fault {
+    let (what, answers) = match question {
+        Question::Approval => ("whether it may begin", "approve or reject"),
+        Question::Failure => ("what becomes of it after it failed", "retry, ignore or abort"),
+    };
+    let sentence = format!("Step \"{step}\" of deployment {id} asks {what}: answer {answers}.");
+    Fault::new(Reason::NothingAsked, sentence)
 }
 
 fn line(audit: audit::Entry) -> Also {

@@ -1,6 +1,10 @@
 //! Facts as people follow them: a type for programs, a sentence for people.
 
-use coordinator_core::fact::{DeploymentEnd, DeploymentFact as Fact, Moved, StepEnd};
+use coordinator_core::{
+    asking::Question,
+    fact::{Asked, DeploymentEnd, DeploymentFact as Fact, Moved, StepEnd},
+    input::Answer,
+};
 use proto::deployment::{DeploymentEvent, step_run};
 use shared::{attempt::AttemptEvent, id::ExecutionId};
 
@@ -30,6 +34,8 @@ pub(super) fn step_of(fact: &Fact) -> Option<usize> {
         Fact::StepQueued { step } | Fact::StepRetried { step, .. } => Some(*step),
         Fact::AttemptOffered(offered) => Some(offered.step),
         Fact::AttemptMoved(moved) => Some(moved.step),
+        Fact::StepAsked(asked) => Some(asked.step),
+        Fact::StepAnswered(answered) => Some(answered.step),
         Fact::StepSettled(settled) => Some(settled.step),
         Fact::Created(_) | Fact::CancelRequested { .. } | Fact::Ended { .. } => None,
     }
@@ -76,6 +82,17 @@ fn tell(fact: &Fact, step: &str, worker: &str) -> Told {
             let wait = humantime::format_duration(*after);
             told("step_retried", format!("Step \"{step}\" will be tried again in {wait}."))
         }
+        Fact::StepAsked(asked) => tell_question(asked, step),
+        Fact::StepAnswered(answered) => {
+            let word = match answered.answer {
+                Answer::Approve => "approved",
+                Answer::Reject => "rejected",
+                Answer::Retry => "has another attempt made of",
+                Answer::Ignore => "passed over",
+                Answer::Abort => "gave up",
+            };
+            told("step_answered", with_detail(format!("{} {word} step \"{step}\"", answered.by), &answered.reason))
+        }
         Fact::StepSettled(settled) => {
             let (kind, word) = match settled.end {
                 StepEnd::Succeeded => ("step_succeeded", "succeeded"),
@@ -98,6 +115,14 @@ fn tell(fact: &Fact, step: &str, worker: &str) -> Told {
             told("deployment_ended", format!("The deployment {word}."))
         }
     }
+}
+
+fn tell_question(asked: &Asked, step: &str) -> Told {
+    let what = match asked.question {
+        Question::Approval => format!("Step \"{step}\" asks for approval"),
+        Question::Failure => format!("Step \"{step}\" failed, and asks what becomes of it"),
+    };
+    Told { kind: "step_asked", message: with_detail(what, &asked.detail), reason: asked.reason.clone() }
 }
 
 fn tell_move(moved: &Moved, step: &str, worker: &str) -> Told {

@@ -66,6 +66,7 @@ pub(super) fn without_steps(row: DeploymentRow) -> Deployment {
         project_revision: row.revision,
         number: row.number,
         last_event_sequence: row.last_event,
+        retry_of: row.retry_of.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 
@@ -86,6 +87,7 @@ pub(super) fn step_state(state: StepState) -> step_run::State {
         StepState::Pending => step_run::State::Pending,
         StepState::Queued => step_run::State::Queued,
         StepState::Running => step_run::State::Running,
+        StepState::Asking => step_run::State::Asking,
         StepState::Succeeded => step_run::State::Succeeded,
         StepState::Failed => step_run::State::Failed,
         StepState::Skipped => step_run::State::Skipped,
@@ -114,7 +116,7 @@ fn step_run(step: StepView, waiting: Option<&QueueReason>, live: &Live, logs: &L
         _ => (step.reason, step.detail),
     };
     // The core may be a moment ahead of what was read.
-    let waiting = waiting.filter(|_| matches!(step.state, StepState::Pending | StepState::Queued));
+    let waiting = waiting.filter(|_| matches!(step.state, StepState::Pending | StepState::Queued | StepState::Asking));
     wire::StepRun {
         name: step.name,
         state: step_state(step.state).into(),
@@ -123,6 +125,9 @@ fn step_run(step: StepView, waiting: Option<&QueueReason>, live: &Live, logs: &L
         detail,
         attempts: step.attempts.into_iter().map(|attempt| self::attempt(attempt, live, logs)).collect(),
         outputs: step.outputs.into_iter().map(output).collect(),
+        begin_time: step.begun_at.map(clock::timestamp),
+        end_time: step.ended_at.map(clock::timestamp),
+        with_previous: step.with_previous,
     }
 }
 

@@ -1,9 +1,14 @@
 //! A deployment begins to exist: its row, its sealed variables, its request id and its audit line in one transaction.
 
+use std::collections::BTreeMap;
+
 use coordinator_core::{fact::Created, input::Input};
 use prost::Message;
 use rusqlite::Connection;
-use shared::{id::DeploymentId, reason::Fault};
+use shared::{
+    id::{DeploymentId, ExecutionId},
+    reason::Fault,
+};
 use uuid::Uuid;
 
 use super::Deployments;
@@ -14,9 +19,19 @@ pub(super) struct Submission {
     pub(super) plan: Plan,
     /// Project's revision; 0 for an ad-hoc command.
     pub(super) revision: i64,
+    pub(super) origin: Origin,
     pub(super) request_id: RequestId,
     /// None when whoever asks writes a line of its own.
     pub(super) audit: Option<audit::Entry>,
+}
+
+/// What a deployment goes on from; nothing when it begins anew.
+#[derive(Default)]
+pub(super) struct Origin {
+    /// The earlier deployment.
+    pub(super) retry_of: Option<DeploymentId>,
+    /// The steps that have done their work there, and the attempts whose outputs count.
+    pub(super) carried: BTreeMap<usize, Option<ExecutionId>>,
 }
 
 /// What a request asks for, in an order that does not change from call to call as that of a map does.
@@ -46,7 +61,7 @@ impl Deployments {
         submission: Submission,
         also: impl FnOnce(&Connection) -> Result<(), Fault> + Send + 'static,
     ) -> Result<DeploymentId, Fault> {
-        let Submission { plan, revision, request_id, audit } = submission;
+        let Submission { plan, revision, origin, request_id, audit } = submission;
         let id = plan.id;
         let sealed = plan.snapshot.seal(&self.seal, id)?;
         let created = Created {
@@ -55,6 +70,8 @@ impl Deployments {
             number: plan.number,
             revision,
             by: plan.created_by.clone(),
+            retry_of: origin.retry_of,
+            carried: origin.carried,
             process: plan.process.clone(),
         };
         self.preparer.keep(plan);

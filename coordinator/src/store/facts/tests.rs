@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use shared::{
     id::{AssignSeq, SessionEpoch, WorkerId},
     outcome::{Outcome, OutcomeKind},
-    plan::{Action, Aws, Condition, Process, Retries, Start, Step, Waits},
+    plan::{Action, Asks, Aws, Condition, Process, Retries, Start, Step, Waits},
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -82,6 +82,7 @@ fn step(name: &str) -> Step {
         environments: Vec::new(),
         timeout: Duration::from_secs(60),
         waits: Waits::default(),
+        asks: Asks::default(),
         retries: Retries::default(),
         retry_safe: false,
         locks: Vec::new(),
@@ -97,6 +98,8 @@ fn created(project: &str, number: i64) -> DeploymentFact {
         number,
         revision: 3,
         by: "ada".into(),
+        retry_of: None,
+        carried: std::collections::BTreeMap::new(),
         process: Process { steps: vec![step("Build"), step("Tell")], files: Vec::new() },
     })
 }

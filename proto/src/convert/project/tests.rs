@@ -132,15 +132,16 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let span = || option::of((1..1000u64).prop_map(Duration::from_secs));
     let waits = (span(), span(), span());
+    let asks = (option::of("[a-z]{1,9}"), any::<bool>(), span());
     let exit_codes = proptest::collection::btree_set(1..256i32, 0..4);
-    let numbers = (1000..2000u64, 0..10u32, 0..3600u64, any::<bool>(), any::<bool>(), waits, exit_codes);
+    let numbers = (1000..2000u64, 0..10u32, 0..3600u64, any::<bool>(), any::<bool>(), (waits, asks), exit_codes);
     let lists = (vec(word(), 0..3), vec(word(), 0..3), proptest::collection::btree_map(word(), word(), 0..3));
     (word(), word(), condition, numbers, lists, aws(), action()).prop_map(
         |(
             name,
             pool,
             condition,
-            (timeout, count, backoff, retry_safe, parallel, waits, exit_codes),
+            (timeout, count, backoff, retry_safe, parallel, (waits, asks), exit_codes),
             (environments, locks, requires),
             aws,
             action,
@@ -156,6 +157,11 @@ fn step() -> impl Strategy<Value = Step> {
                 queue_timeout: waits.0,
                 no_output_timeout: waits.1,
                 cancel_grace: waits.2.filter(|_| matches!(action, Action::Script(_))),
+            },
+            asks: Asks {
+                timeout: asks.2.filter(|_| asks.0.is_some() || asks.1),
+                approval: asks.0,
+                on_failure: if asks.1 { shared::plan::OnFailure::Ask } else { shared::plan::OnFailure::Fail },
             },
             retries: Retries { count, backoff: Duration::from_secs(backoff), exit_codes },
             retry_safe,

@@ -111,3 +111,62 @@ async fn outputs_and_identity_are_shown_and_sensitive_ones_without_their_value()
     assert_eq!(identity.expire_time.map(|time| time.seconds), Some(1_790_000_000));
     assert_eq!(shown.steps[1].state(), step_run::State::Skipped);
 }
+
+/// A deployment of "shop" whose first step failed, and its worker.
+async fn failed(bench: &Bench) -> (String, Worker<'_>) {
+    let mut worker = bench.connect().await;
+    let id = bench.create().await.id;
+    let (execution, _) = worker.start().await;
+    worker.end(execution, result(Outcome::exited(3), 0, [0; 32])).await;
+    bench.events(&id, 0).await;
+    (id, worker)
+}
+
+fn retry(id: &str, request_id: &str) -> wire::RetryDeploymentRequest {
+    wire::RetryDeploymentRequest { id: id.into(), request_id: request_id.into(), update_variables: false }
+}
+
+#[tokio::test]
+async fn a_failed_deployment_is_retried_once_per_request_and_only_when_it_has_ended() {
+    let bench = Bench::new().await;
+    let open = bench.create().await.id;
+    let early = bench.deployments.retry(caller(), retry(&open, "")).await.expect_err("it runs");
+    assert_eq!(early.reason, Reason::NothingToRetry);
+    bench.cancel(&open).await.expect("cancelled");
+    let (id, mut worker) = failed(&bench).await;
+    let request_id = Uuid::now_v7().to_string();
+    let first = bench.deployments.retry(caller(), retry(&id, &request_id)).await.expect("retried");
+    let again = bench.deployments.retry(caller(), retry(&id, &request_id)).await.expect("answered");
+    assert_eq!((first.id.as_str(), first.retry_of.as_str(), first.number), (again.id.as_str(), id.as_str(), 3));
+    let (execution, _) = worker.start().await;
+    worker.end(execution, result(Outcome::exited(0), 0, [0; 32])).await;
+    let (execution, _) = worker.start().await;
+    worker.end(execution, result(Outcome::exited(4), 0, [0; 32])).await;
+    bench.events(&first.id, 0).await;
+    let second = bench.deployments.retry(caller(), retry(&first.id, "")).await.expect("retried");
+    let steps: Vec<_> = second.steps.iter().map(|step| (step.state(), step.reason.as_str())).collect();
+    assert_eq!(steps[0], (step_run::State::Succeeded, "CARRIED"));
+    assert!(second.steps[0].detail.contains(&first.id), "{}", second.steps[0].detail);
+    worker.start().await;
+    let running = &bench.show(&second.id).await.steps[1];
+    assert_eq!(running.state(), step_run::State::Running, "the first is not run again");
+}
+
+#[tokio::test]
+async fn a_step_that_asks_nothing_cannot_be_answered() {
+    let bench = Bench::new().await;
+    let id = bench.create().await.id;
+    let answer = |step: &str, answer: wire::answer_step_request::Answer| wire::AnswerStepRequest {
+        deployment_id: id.clone(),
+        step: step.into(),
+        answer: answer.into(),
+        reason: String::new(),
+    };
+    use wire::answer_step_request::Answer;
+    let said = |request| bench.deployments.answer(caller(), request);
+    for request in [answer("", Answer::Approve), answer("Build", Answer::Retry)] {
+        assert_eq!(said(request).await.expect_err("nothing is asked").reason, Reason::NothingAsked);
+    }
+    let incomplete = said(answer("Build", Answer::Unspecified)).await.expect_err("no answer");
+    assert_eq!(incomplete.reason, Reason::InvalidArgument);
+}
