@@ -88,7 +88,7 @@ impl Cli {
             Command::Deployment(it) => it.run(screen).await,
             Command::Run(it) => it.run(screen).await,
             Command::Audit(it) => it.run(screen).await,
-            Command::Evaluate(it) => it.run(screen),
+            Command::Evaluate(it) => it.run(screen).await,
             Command::Completion(it) => it.run(),
         }
     }

@@ -20,7 +20,7 @@ use self::{
     plan::Plan,
     snapshot::Snapshot,
     surroundings::Surroundings,
-    text::{Texts, WORKER_POOL},
+    text::{MACHINE, Texts, WORKER_POOL},
 };
 use crate::{
     accounts::{Purpose, Wanted},
@@ -71,15 +71,17 @@ impl Preparer {
     /// # Errors
     /// A refusal that names the step and what it lacks, e.g. `VARIABLE_UNSET`, `ACCOUNT_UNRESOLVED`, `POOL_NOT_FOUND`.
     pub async fn prepare(&self, deployment: DeploymentId, step: usize) -> Result<Prepared, Refusal> {
-        let ready = self.ready(deployment, step).await?;
+        let mut ready = self.ready(deployment, step).await?;
         let prepared = ready.prepared()?;
         if prepared.condition {
+            // Which worker it will be is not known, but that there will be one.
+            ready.go_to_worker("");
             ready.spec(&self.files).await?;
         }
         Ok(prepared)
     }
 
-    /// What a worker is sent to run an attempt. Evaluated anew each time, so that a key changed meanwhile is the new one.
+    /// What the worker of that name is sent to run an attempt. Evaluated anew each time, so that a key changed meanwhile is the new one.
     ///
     /// # Errors
     /// As [`Preparer::prepare`].
@@ -87,14 +89,15 @@ impl Preparer {
         &self,
         deployment: DeploymentId,
         step: usize,
-        execution: ExecutionId,
-        number: u32,
+        attempt: Attempt,
+        worker: &str,
     ) -> Result<wire::StepSpec, Refusal> {
-        let ready = self.ready(deployment, step).await?;
-        self.rendered(&ready, execution, number).await
+        let mut ready = self.ready(deployment, step).await?;
+        ready.go_to_worker(worker);
+        self.rendered(&ready, attempt.execution, attempt.number).await
     }
 
-    /// The same for the worker of that name, with what must be written down before it is sent.
+    /// The same with what must be written down before it is sent.
     ///
     /// # Errors
     /// As [`Preparer::prepare`].
@@ -106,7 +109,8 @@ impl Preparer {
         number: u32,
         worker: String,
     ) -> Result<HandedOut, Refusal> {
-        let ready = self.ready(deployment, step).await?;
+        let mut ready = self.ready(deployment, step).await?;
+        ready.go_to_worker(&worker);
         let spec = self.rendered(&ready, execution, number).await?;
         let keys = ready.around.keys_in(&spec);
         Ok(HandedOut { spec, keys, purpose: ready.purpose(number, worker) })
@@ -201,6 +205,15 @@ impl Preparer {
     }
 }
 
+/// An attempt of a step.
+#[derive(Clone, Copy)]
+pub struct Attempt {
+    /// Its id.
+    pub execution: ExecutionId,
+    /// From 1.
+    pub number: u32,
+}
+
 /// What an attempt's worker is sent.
 pub struct HandedOut {
     /// What to run.
@@ -239,6 +252,11 @@ impl Ready {
             self.variables.set_now(jiff::Zoned::now());
         }
         self.variables.insert_literal(WORKER_POOL, &self.pool, false);
+    }
+
+    /// What only an attempt knows.
+    fn go_to_worker(&mut self, worker: &str) {
+        self.variables.insert_literal(MACHINE, worker, false);
     }
 
     fn step(&self) -> &Step {

@@ -77,6 +77,10 @@ pub const LONGEST_GRACE: Duration = Duration::from_secs(3600);
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// 30 days: the longest that a step may wait for an answer.
 pub const LONGEST_ANSWER_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// 16 projects from which a project takes variables.
+pub const VARIABLES_FROM: usize = 16;
+/// 200 characters of what whoever deploys is asked for a variable.
+pub const PROMPT_CHARS: usize = 200;
 /// 2,000 characters of what whoever approves should know.
 pub const APPROVAL_CHARS: usize = 2000;
 /// 32 exit codes after which a step is tried again: more are all of them.

@@ -120,6 +120,10 @@ reasons! {
     DeploymentEnded = "DEPLOYMENT_ENDED", Precondition;
     /// A variable that the deployment needs has no value in this environment.
     VariableUnset = "VARIABLE_UNSET", Precondition;
+    /// A variable that whoever deploys is asked for was not given, and has no value of its own.
+    VariableNotGiven = "VARIABLE_NOT_GIVEN", Precondition;
+    /// The project has no steps: it is there for others to take variables from.
+    NothingToDeploy = "NOTHING_TO_DEPLOY", Precondition;
     /// A step's account variable names no account in this environment; the worker's own role is never taken instead.
     AccountUnresolved = "ACCOUNT_UNRESOLVED", Precondition;
     /// No attempt of the step waits for a decision.

@@ -85,7 +85,8 @@ impl Scope {
     }
 }
 
-/// The most specific of the values that count somewhere. Values that [tie](Scope::ties_with) are refused before they get here.
+/// The most specific of the values that count somewhere; of equally specific ones the last. Values of one project that
+/// [tie](Scope::ties_with) are refused before they get here; those of projects that it takes variables from come first.
 pub fn choose<'v, V>(
     values: impl IntoIterator<Item = &'v V>,
     scope: impl Fn(&V) -> &Scope,

@@ -9,13 +9,14 @@ use shared::reason::Reason;
 use tests::parts::project;
 
 /// Pages that lead a reader to other files.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/identities.md",
     "docs/cloudformation.md",
     "docs/masking.md",
+    "docs/moving-from-octopus.md",
     "docs/s3.md",
     "docs/scripts.md",
     "docs/steps.md",

@@ -1,21 +1,43 @@
 //! `longshore evaluate`.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+mod values;
 
-use clap::Args;
-use shared::template::Variables;
+use std::path::PathBuf;
 
+use clap::{ArgGroup, Args};
+
+use self::values::{Explained, Value, Values};
 use crate::{
+    connection::Connection,
     failure::{Exit, Failure},
     screen::{Format, Screen, encode, put, talk},
 };
 
 /// Show what the template engine makes of a text, without a coordinator
+///
+/// With --project, the variables are those that a coordinator has; sensitive values are never shown. What only a deployment knows,
+/// like outputs of steps, has no value here.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("source").args(["variables", "project"]).required(true)))]
 pub(super) struct Evaluate {
-    /// YAML or JSON file of variables: a value for each name
+    /// File of variables, a value for each name; or a project file, or its folder
     #[arg(long, value_name = "FILE")]
-    variables: PathBuf,
+    variables: Option<PathBuf>,
+    /// The variables of this project on the coordinator, and of those it takes variables from
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// As in a deployment to this environment
+    #[arg(long, short, value_name = "NAME", default_value = "", hide_default_value = true)]
+    environment: String,
+    /// As in this step
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    step: String,
+    /// As in a step that runs in this pool
+    #[arg(long, value_name = "NAME")]
+    pool: Option<String>,
+    /// Say where each value that was used comes from, and over which others it wins
+    #[arg(long)]
+    explain: bool,
     /// The text, with #{Name} in it
     text: String,
 }
@@ -26,44 +48,49 @@ struct Answer {
     text: String,
     undefined: Vec<String>,
     faults: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<Vec<Explained>>,
 }
 
 impl Evaluate {
-    pub(super) fn run(self, screen: Screen) -> Result<Exit, Failure> {
+    pub(super) async fn run(self, screen: Screen) -> Result<Exit, Failure> {
+        let values = Values::new(self.read().await?, &self.environment, &self.step, self.pool.as_deref());
+        let variables = values.variables();
         let evaluated =
-            self.read()?.evaluate(&self.text).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+            variables.evaluate(&self.text).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+        let used = self.explain.then(|| evaluated.used.iter().filter_map(|name| values.explain(name)).collect());
         let answer = Answer {
-            text: evaluated.text,
+            // What is secret is masked wherever it went.
+            text: if evaluated.sensitive { values.mask(&evaluated.text) } else { evaluated.text },
             undefined: evaluated.undefined,
             faults: evaluated.faults.iter().map(ToString::to_string).collect(),
+            used,
         };
-        if screen.output != Format::Table {
-            put(&encode(screen.output, &answer))?;
-            return Ok(Exit::Ok);
-        }
-        put(&answer.text)?;
-        if !answer.undefined.is_empty() {
-            talk(&format!("Left as they are, because they have no value: {}.", answer.undefined.join(", ")));
-        }
-        for fault in &answer.faults {
-            talk(&format!("Left as it is: {fault}."));
-        }
+        if screen.output == Format::Table { answer.tell() } else { put(&encode(screen.output, &answer)) }?;
         Ok(Exit::Ok)
     }
 
-    fn read(&self) -> Result<Variables, Failure> {
-        let named = self.variables.display();
-        let text = fs::read_to_string(&self.variables)
-            .map_err(|error| Failure::usage(format!("The variables file {named} cannot be read: {error}.")))?;
-        let values: BTreeMap<String, String> = serde_saphyr::from_str(&text).map_err(|error| {
-            let error = error.without_snippet();
-            Failure::usage(format!("The variables file {named} is not a map of names to values: {error}."))
-        })?;
-        let mut variables = Variables::new();
-        for (name, value) in values {
-            variables.insert(name, value, false);
+    async fn read(&self) -> Result<Vec<Value>, Failure> {
+        match (&self.variables, &self.project) {
+            (Some(path), _) => values::of_file(path),
+            (None, Some(project)) => values::of_project(&Connection::open()?, project).await,
+            (None, None) => Ok(Vec::new()),
         }
-        variables.set_now(jiff::Zoned::now());
-        Ok(variables)
+    }
+}
+
+impl Answer {
+    fn tell(&self) -> Result<(), Failure> {
+        put(&self.text)?;
+        if !self.undefined.is_empty() {
+            talk(&format!("Left as they are, because they have no value: {}.", self.undefined.join(", ")));
+        }
+        for fault in &self.faults {
+            talk(&format!("Left as it is: {fault}."));
+        }
+        for explained in self.used.iter().flatten() {
+            talk(&explained.sentence());
+        }
+        Ok(())
     }
 }

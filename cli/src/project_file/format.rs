@@ -44,7 +44,12 @@ pub(super) struct ProjectFile {
     /// What holds for all scripts that do not say otherwise.
     #[serde(default)]
     pub(super) scripts: Scripts,
-    /// The steps, in order.
+    /// Projects whose variables count in this one, too; of equally specific values the project's own counts, then that of the one
+    /// named last.
+    #[serde(default)]
+    pub(super) variables_from: Vec<String>,
+    /// The steps, in order; none when it only has variables for others.
+    #[serde(default)]
     pub(super) steps: Vec<Step>,
 }
 
@@ -71,6 +76,10 @@ pub(super) struct Variable {
     /// Worker pools in whose steps the variable has this value; wins over values for environments.
     #[serde(default)]
     pub(super) pools: Vec<String>,
+    /// What whoever deploys is asked for it; without a value of its own, they must say it.
+    #[serde(default)]
+    #[schemars(length(max = 200))]
+    pub(super) prompt: String,
 }
 
 impl Variable {

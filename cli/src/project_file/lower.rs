@@ -38,6 +38,7 @@ pub(super) fn project(file: &ProjectFile, supplies: &Supplies, faults: &mut Vec<
         description: file.description.clone(),
         process: plan::Process { steps, files },
         variables,
+        variables_from: file.variables_from.clone(),
     }
 }
 
@@ -115,5 +116,6 @@ fn variable(variable: &format::Variable) -> Result<Declared, Fault> {
         format::VariableType::AwsAccount => plan::VariableKind::AwsAccount,
     };
     let key = plan::VariableKey { name: variable.name.value.clone(), kind, scope: variable.scope() };
-    Ok(Declared { key, value: variable.value.as_ref().map(|value| value.value.clone()) })
+    let value = variable.value.as_ref().map(|value| value.value.clone());
+    Ok(Declared { key, value, prompt: variable.prompt.clone() })
 }

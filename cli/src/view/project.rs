@@ -32,6 +32,8 @@ pub(crate) struct ProjectView {
     update_time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<Vec<FileView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variables_from: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +54,7 @@ impl From<d::Project> for ProjectView {
             revision: it.revision,
             update_time: time(it.update_time),
             files: Some(it.files.into_iter().map(FileView::from).collect()),
+            variables_from: Some(it.variables_from),
         }
     }
 }
@@ -59,7 +62,7 @@ impl From<d::Project> for ProjectView {
 impl ProjectView {
     /// As a list carries it.
     pub(crate) fn listed(it: d::Project) -> Self {
-        Self { steps: None, variables: None, files: None, ..Self::from(it) }
+        Self { steps: None, variables: None, files: None, variables_from: None, ..Self::from(it) }
     }
 }
 
@@ -83,6 +86,7 @@ impl View for ProjectView {
             ("description", self.description.clone()),
             ("revision", self.revision.to_string()),
             ("changed", short(self.update_time)),
+            ("variables from", self.variables_from.as_deref().unwrap_or_default().join(", ")),
         ]);
         let steps = self.steps.iter().flatten().enumerate().map(|(at, step)| {
             vec![

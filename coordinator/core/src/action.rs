@@ -36,6 +36,8 @@ pub enum Action {
 pub struct Offer {
     /// To whom.
     pub worker: WorkerId,
+    /// Its worker's name.
+    pub worker_name: String,
     /// In which session.
     pub epoch: SessionEpoch,
     /// Which attempt.

@@ -155,8 +155,10 @@ impl Coordinator {
         self.queue.remove(id, step);
         self.record(id, DeploymentFact::AttemptOffered(Offered { step, execution, number, worker, assign_seq, locks }));
         let deployment = id;
+        let worker_name = self.name_of(worker);
         self.act(Action::Offer(Offer {
             worker,
+            worker_name,
             epoch,
             execution,
             assign_seq,

@@ -177,6 +177,10 @@ impl Coordinator {
         self.workers.get(&worker).and_then(|w| w.session)
     }
 
+    fn name_of(&self, worker: WorkerId) -> String {
+        self.workers.get(&worker).map(|worker| worker.name.clone()).unwrap_or_default()
+    }
+
     fn next_assign_seq(&self, worker: WorkerId) -> AssignSeq {
         AssignSeq(self.workers.get(&worker).map_or(0, |w| w.assign_seq.0) + 1)
     }

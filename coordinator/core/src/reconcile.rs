@@ -154,8 +154,10 @@ impl Coordinator {
         }
         let plan = deployment.plan(step);
         let (timeout, grace) = (plan.timeout, plan.grace());
+        let worker_name = self.name_of(attempt.worker);
         self.act(Action::Offer(Offer {
             worker: attempt.worker,
+            worker_name,
             epoch,
             execution: attempt.execution,
             assign_seq: attempt.assign_seq,

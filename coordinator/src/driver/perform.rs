@@ -20,7 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{Command, routes::Routes};
 use crate::{
     drain::{Drain, Expected},
-    prepare::{Preparer, has_secret, step_key},
+    prepare::{Attempt, Preparer, has_secret, step_key},
 };
 
 /// 1,024 offers wait to be rendered: more than a commit makes. The committer waits when they are.
@@ -140,7 +140,8 @@ fn send_offers(driver: mpsc::WeakSender<Command>, preparer: Preparer, routes: Ro
             .map(|offer: Offer| {
                 let preparer = preparer.clone();
                 async move {
-                    let spec = preparer.spec(offer.deployment, offer.step, offer.execution, offer.number).await;
+                    let attempt = Attempt { execution: offer.execution, number: offer.number };
+                    let spec = preparer.spec(offer.deployment, offer.step, attempt, &offer.worker_name).await;
                     (offer, spec)
                 }
             })

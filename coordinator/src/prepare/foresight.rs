@@ -14,7 +14,7 @@ use super::{
     scope,
     snapshot::{Snapshot, known_pool},
     surroundings::Surroundings,
-    text::{WORKER_POOL, is_output, is_progress},
+    text::{MACHINE, WORKER_POOL, is_output, is_progress},
 };
 
 impl Plan {
@@ -128,6 +128,7 @@ impl Known<'_> {
         is_output(name)
             || is_progress(name)
             || name.eq_ignore_ascii_case(WORKER_POOL)
+            || name.eq_ignore_ascii_case(MACHINE)
             // A name made of other names, of which some may be outputs.
             || name.contains("#{")
             // The secret that holds the unknown name: all that is said of it.

@@ -54,7 +54,7 @@ fn insert_accounts(snapshot: &Snapshot, around: &Surroundings, variables: &mut V
     }
 }
 
-fn system(plan: &Plan, index: usize) -> [(&'static str, String); 8] {
+pub(super) fn system(plan: &Plan, index: usize) -> [(&'static str, String); 8] {
     let step = &plan.process.steps[index];
     [
         ("Octopus.Deployment.Id", plan.id.to_string()),

@@ -1,8 +1,9 @@
 //! The variables of a deployment, resolved for its environment when it was made: what changes in the project afterwards does
 //! not reach it. Kept sealed as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use proto::deployment::CreateDeploymentRequest;
 use serde::{Deserialize, Serialize};
 use shared::{
     id::{DeploymentId, WorkerId},
@@ -24,9 +25,6 @@ use crate::{
 pub(crate) struct Snapshot {
     /// By name: the value for all steps, and those for some of them.
     pub(crate) variables: Vec<Variable>,
-    /// What was given with the deployment, by lower-case name; it is among the variables, too.
-    #[serde(default)]
-    pub(crate) prompted: BTreeMap<String, String>,
     /// Only this worker may run it, if set: how an account is tested from one.
     pub(crate) only_worker: Option<WorkerId>,
 }
@@ -39,6 +37,9 @@ pub(crate) struct Variable {
     pub(crate) value: String,
     #[serde(default)]
     pub(crate) scope: Scope,
+    /// Whether it was given with the deployment.
+    #[serde(default)]
+    pub(crate) given: bool,
 }
 
 /// A variable of a project as it is declared: one of these a scope.
@@ -48,6 +49,27 @@ pub(crate) struct Declared {
     pub(crate) scope: Scope,
     /// None when it was never set.
     pub(crate) value: Option<Zeroizing<String>>,
+    /// What whoever deploys is asked for it; empty asks nobody.
+    pub(crate) prompt: String,
+}
+
+/// What is given with a deployment, by name.
+#[derive(Default)]
+pub(crate) struct Given {
+    values: BTreeMap<String, Zeroizing<String>>,
+    /// Those of them that nobody may see.
+    secret: BTreeSet<String>,
+}
+
+impl Given {
+    /// What a request gives; a name that is given openly and in secret counts as given twice.
+    pub(crate) fn of(request: &CreateDeploymentRequest) -> Self {
+        let all = request.variables.iter().chain(&request.secret_variables);
+        Self {
+            values: all.map(|(name, value)| (name.clone(), Zeroizing::new(value.clone()))).collect(),
+            secret: request.secret_variables.keys().cloned().collect(),
+        }
+    }
 }
 
 /// For which deployment variables are resolved.
@@ -62,32 +84,30 @@ impl Snapshot {
     /// The most specific value wins, and what was asked for with the deployment over all of them.
     ///
     /// # Errors
-    /// [`Reason::VariableUnset`] naming every variable that has no value; [`Reason::AccountUnresolved`] naming every account
-    /// variable that a step of this environment needs and that names no account; [`Reason::InvalidArgument`] for a prompted variable that is unknown, or is no text;
+    /// [`Reason::VariableUnset`] naming every variable that has no value; [`Reason::VariableNotGiven`] naming every one that must be given; [`Reason::AccountUnresolved`] naming every account
+    /// variable that a step of this environment needs and that names no account; [`Reason::InvalidArgument`] for a given variable that is unknown or may not be given;
     /// [`Reason::VariableCycle`] with the chain.
-    pub(crate) fn resolve(
-        target: Target<'_>,
-        declared: Vec<Declared>,
-        prompted: &BTreeMap<String, String>,
-    ) -> Result<Self, Fault> {
+    pub(crate) fn resolve(target: Target<'_>, declared: Vec<Declared>, given: &Given) -> Result<Self, Fault> {
         let mut by_name: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
         for variable in declared {
             by_name.entry(variable.name.to_lowercase()).or_default().push(variable);
         }
-        let prompted = accept(target, &by_name, prompted)?;
-        let mut variables = Vec::new();
-        let mut unset = Vec::new();
+        let given = accept(target, &by_name, given)?;
+        let (mut variables, mut unset, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         for (key, values) in by_name {
-            let prompt = prompted.get(&key);
-            match choose(target.environment, values, prompt) {
+            match choose(target.environment, values, given.get(&key).copied()) {
                 Ok(chosen) => variables.extend(chosen),
-                Err(Unset(name)) => unset.push(format!("\"{name}\"")),
+                Err(Unset { name, prompt }) if prompt.is_empty() => unset.push(format!("\"{name}\"")),
+                Err(asked) => missing.push(asked),
             }
         }
-        let snapshot = Self { variables, prompted, only_worker: None };
+        if !missing.is_empty() {
+            return Err(missing_fault(target, &missing));
+        }
         if !unset.is_empty() {
             return Err(unset_fault(target, &unset));
         }
+        let snapshot = Self { variables, only_worker: None };
         snapshot.check_accounts(target)?;
         snapshot.check_circles(target)?;
         Ok(snapshot)
@@ -102,7 +122,17 @@ impl Snapshot {
         let chosen = by_name
             .into_values()
             .filter_map(|values| scope::choose(values, |variable| &variable.scope, place).cloned());
-        Self { variables: chosen.collect(), prompted: BTreeMap::new(), only_worker: self.only_worker }
+        Self { variables: chosen.collect(), only_worker: self.only_worker }
+    }
+
+    /// What was given with the deployment.
+    pub(crate) fn given(&self) -> Given {
+        let given = self.variables.iter().filter(|variable| variable.given);
+        let secret = given.clone().filter(|variable| variable.kind == VariableKind::Sensitive);
+        Given {
+            secret: secret.map(|variable| variable.name.clone()).collect(),
+            values: given.map(|it| (it.name.clone(), Zeroizing::new(it.value.clone()))).collect(),
+        }
     }
 
     /// Whether a step's pool makes a difference.
@@ -233,15 +263,20 @@ impl Drop for Variable {
     }
 }
 
-/// It is declared here and was never set.
-struct Unset(String);
+/// It is declared here and has no value.
+struct Unset {
+    name: String,
+    /// What whoever deploys is asked for it; empty when nobody is.
+    prompt: String,
+}
 
 /// What a name has in an environment: its value for all steps, if it has one, and the values for some of them.
-fn choose(environment: &str, values: Vec<Declared>, prompt: Option<&String>) -> Result<Vec<Variable>, Unset> {
-    let name = values.first().map(|value| value.name.clone()).unwrap_or_default();
-    if let Some(value) = prompt {
-        let (kind, value) = (VariableKind::Text, value.clone());
-        return Ok(vec![Variable { name, kind, value, scope: Scope::default() }]);
+fn choose(environment: &str, values: Vec<Declared>, given: Option<&str>) -> Result<Vec<Variable>, Unset> {
+    if let (Some(value), Some(declared)) = (given, values.first()) {
+        let (name, value) = (declared.name.clone(), value.to_owned());
+        let is_secret = values.iter().any(|value| value.kind == VariableKind::Sensitive);
+        let kind = if is_secret { VariableKind::Sensitive } else { VariableKind::Text };
+        return Ok(vec![Variable { name, kind, value, scope: Scope::default(), given: true }]);
     }
     let here = values.into_iter().filter(|value| value.scope.covers_environment(environment));
     let (for_all, for_some): (Vec<_>, Vec<_>) = here.partition(|value| value.scope.is_for_all_steps());
@@ -251,10 +286,10 @@ fn choose(environment: &str, values: Vec<Declared>, prompt: Option<&String>) -> 
 
 impl Variable {
     fn of(declared: Declared) -> Result<Self, Unset> {
-        let Declared { name, kind, scope, value } = declared;
+        let Declared { name, kind, scope, value, prompt } = declared;
         match value {
-            Some(value) => Ok(Self { name, kind, value: value.as_str().to_owned(), scope }),
-            None => Err(Unset(name)),
+            Some(value) => Ok(Self { name, kind, value: value.as_str().to_owned(), scope, given: false }),
+            None => Err(Unset { name, prompt }),
         }
     }
 }
@@ -269,15 +304,15 @@ pub(super) fn known_pool(step: &Step) -> Option<&str> {
     }
 }
 
-/// The prompted values by lower-case name, if all of them may be.
-fn accept(
+/// What is given by lower-case name, if all of it may be.
+fn accept<'g>(
     target: Target<'_>,
     declared: &BTreeMap<String, Vec<Declared>>,
-    prompted: &BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, Fault> {
+    given: &'g Given,
+) -> Result<BTreeMap<String, &'g str>, Fault> {
     let refuse = |sentence: String| Err(Fault::new(Reason::InvalidArgument, sentence));
     let mut accepted = BTreeMap::new();
-    for (name, value) in prompted {
+    for (name, value) in &given.values {
         let key = name.to_lowercase();
         let Some(values) = declared.get(&key) else {
             return refuse(format!(
@@ -285,16 +320,8 @@ fn accept(
                 target.project
             ));
         };
-        if values.iter().any(|value| value.kind == VariableKind::Sensitive) {
-            return refuse(format!(
-                "Variable \"{name}\" is sensitive and cannot be given with a deployment: set it with `longshore variable set`."
-            ));
-        }
-        if values.iter().any(|value| value.kind == VariableKind::AwsAccount) {
-            return refuse(format!(
-                "Variable \"{name}\" names an account and cannot be given with a deployment: whose credentials a step has is the \
-                 project's to say."
-            ));
+        if let Some(why) = refused(values, given.secret.contains(name)) {
+            return refuse(format!("Variable \"{name}\" {why}."));
         }
         if value.len() > shared::limits::VARIABLE_BYTES {
             return refuse(format!(
@@ -303,11 +330,44 @@ fn accept(
                 shared::limits::VARIABLE_BYTES
             ));
         }
-        if accepted.insert(key, value.clone()).is_some() {
+        if accepted.insert(key, value.as_str()).is_some() {
             return refuse(format!("Variable \"{name}\" is given twice: case does not matter in names."));
         }
     }
     Ok(accepted)
+}
+
+/// Why a variable may not be given, for the end of a sentence that begins with it.
+fn refused(values: &[Declared], in_secret: bool) -> Option<&'static str> {
+    let is = |kind| values.iter().any(|value| value.kind == kind);
+    let is_asked = values.iter().any(|value| !value.prompt.is_empty());
+    if is(VariableKind::AwsAccount) {
+        return Some(
+            "names an account and cannot be given with a deployment: whose credentials a step has is the project's to say",
+        );
+    }
+    match (is(VariableKind::Sensitive), is_asked, in_secret) {
+        (false, ..) | (true, true, true) => None,
+        (true, false, _) => Some(
+            "is sensitive and cannot be given with a deployment: set it with `longshore variable set`, or let it have a `prompt`",
+        ),
+        (true, true, false) => Some(
+            "is sensitive: give it with `--variable-file NAME=FILE`, and change the value that you just typed, since others could see it",
+        ),
+    }
+}
+
+fn missing_fault(target: Target<'_>, missing: &[Unset]) -> Fault {
+    let asked: Vec<String> = missing.iter().map(|it| format!("\"{}\" ({})", it.name, it.prompt)).collect();
+    Fault::new(
+        Reason::VariableNotGiven,
+        format!(
+            "Whoever deploys project \"{}\" must say {}: give it with `--variable NAME=VALUE`, or a secret with `--variable-file \
+             NAME=FILE`.",
+            target.project,
+            asked.join(", ")
+        ),
+    )
 }
 
 fn unset_fault(target: Target<'_>, unset: &[String]) -> Fault {

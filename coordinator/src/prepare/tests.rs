@@ -32,6 +32,7 @@ use crate::{
 
 mod conditions;
 mod identities;
+mod names;
 mod outputs;
 mod printing;
 mod refusals;
@@ -50,6 +51,8 @@ struct Bench {
     files: Files,
     preparer: Preparer,
 }
+
+const FIRST: Attempt = Attempt { execution: ExecutionId(Uuid::nil()), number: 1 };
 
 impl Bench {
     async fn new() -> Self {
@@ -111,7 +114,7 @@ impl Bench {
 
     async fn spec(&self, id: DeploymentId, step: usize) -> Result<StepSpec, Refusal> {
         self.preparer.prepare(id, step).await?;
-        self.preparer.spec(id, step, ExecutionId(Uuid::nil()), 1).await
+        self.preparer.spec(id, step, FIRST, "red").await
     }
 
     async fn refusal_of(&self, step: Step, variables: Vec<Variable>) -> Refusal {
@@ -166,7 +169,7 @@ fn with_identity(step: Step, identity: Identity) -> Step {
 }
 
 fn variable(name: &str, kind: VariableKind, value: &str) -> Variable {
-    Variable { name: name.into(), kind, value: value.into(), scope: Default::default() }
+    Variable { name: name.into(), kind, value: value.into(), scope: Default::default(), given: false }
 }
 
 fn text(name: &str, value: &str) -> Variable {

@@ -11,6 +11,9 @@ use shared::{
 /// Has a value as soon as the step's pool is known.
 pub(super) const WORKER_POOL: &str = "Octopus.WorkerPool.Name";
 
+/// Name of the worker; known to what runs on it, and not to what decides where it runs.
+pub(super) const MACHINE: &str = "Octopus.Machine.Name";
+
 /// The texts of a step in its environment.
 #[derive(Clone, Copy)]
 pub(super) struct Texts<'a> {

@@ -129,7 +129,19 @@ mod tests {
             let process = Default::default();
             let description = String::new();
             let name = "shop".into();
-            project::put(tx, &project::Row { name, description, revision: 1, process, next_number: 1, updated_at: 0 })?;
+            let variables_from = Vec::new();
+            project::put(
+                tx,
+                &project::Row {
+                    name,
+                    description,
+                    revision: 1,
+                    process,
+                    variables_from,
+                    next_number: 1,
+                    updated_at: 0,
+                },
+            )?;
             let key = VariableKey {
                 name: "Region".into(),
                 kind: VariableKind::Text,

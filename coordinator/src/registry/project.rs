@@ -19,6 +19,8 @@ pub struct Row {
     pub revision: i64,
     /// Its steps and files.
     pub process: Process,
+    /// Projects whose variables count, too, in order.
+    pub variables_from: Vec<String>,
     /// Number of its next deployment.
     pub next_number: i64,
     /// Milliseconds since 1970.
@@ -62,14 +64,16 @@ pub fn list(connection: &Connection) -> Result<Vec<Row>, Fault> {
 /// # Errors
 /// Those of the store.
 pub fn put(connection: &Connection, row: &Row) -> Result<(), Fault> {
-    let process = serde_json::to_string(&row.process).map_err(|error| {
-        Fault::new(Reason::Internal, format!("The project \"{}\" cannot be written: {error}.", row.name))
-    })?;
+    let unwritable =
+        |error| Fault::new(Reason::Internal, format!("The project \"{}\" cannot be written: {error}.", row.name));
+    let process = serde_json::to_string(&row.process).map_err(unwritable)?;
+    let variables_from = serde_json::to_string(&row.variables_from).map_err(unwritable)?;
     connection
         .execute(
-            "INSERT INTO project (name, description, revision, process, next_number, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (name) DO UPDATE SET description = ?2, revision = ?3, process = ?4, updated_at = ?6",
-            params![row.name, row.description, row.revision, process, row.next_number, row.updated_at],
+            "INSERT INTO project (name, description, revision, process, next_number, updated_at, variables_from)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (name) DO UPDATE SET description = ?2, revision = ?3, process = ?4, updated_at = ?6, variables_from = ?7",
+            params![row.name, row.description, row.revision, process, row.next_number, row.updated_at, variables_from],
         )
         .stored("writing a project")
         .map(drop)
@@ -87,7 +91,7 @@ pub fn take_number(connection: &Connection, name: &str, number: i64) -> Result<b
         .map(|changed| changed == 1)
 }
 
-/// Removes a project with its variables, unless a deployment of it is unfinished.
+/// Removes a project with its variables, unless a deployment of it is unfinished or others take variables from it.
 ///
 /// # Errors
 /// [`Reason::ProjectNotFound`], [`Reason::InUse`]; those of the store.
@@ -107,20 +111,31 @@ pub fn delete(connection: &Connection, name: &str) -> Result<(), Fault> {
             ),
         ));
     }
+    if let Some(other) = list(connection)?.iter().find(|other| other.variables_from.iter().any(|from| from == name)) {
+        return Err(Fault::new(
+            Reason::InUse,
+            format!(
+                "The project \"{name}\" is in use: project \"{}\" takes variables from it. Take it out of `variables_from` there.",
+                other.name
+            ),
+        ));
+    }
     connection.execute("DELETE FROM project WHERE name = ?1", [name]).stored("removing a project").map(drop)
 }
 
-const COLUMNS: &str = "name, description, revision, process, next_number, updated_at";
+const COLUMNS: &str = "name, description, revision, process, next_number, updated_at, variables_from";
 
 fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
-    let process: String = row.get(3)?;
+    let unreadable = |column: usize, error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    };
+    let (process, variables_from): (String, String) = (row.get(3)?, row.get(6)?);
     Ok(Row {
         name: row.get(0)?,
         description: row.get(1)?,
         revision: row.get(2)?,
-        process: serde_json::from_str(&process).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error))
-        })?,
+        process: serde_json::from_str(&process).map_err(|error: serde_json::Error| unreadable(3, error))?,
+        variables_from: serde_json::from_str(&variables_from).map_err(|error| unreadable(6, error))?,
         next_number: row.get(4)?,
         updated_at: row.get(5)?,
     })

@@ -32,13 +32,16 @@ pub struct Row {
     pub sealed_value: Option<Vec<u8>>,
     /// Grows with each new value.
     pub version: i64,
+    /// What whoever deploys is asked for it; empty asks nobody.
+    pub prompt: String,
 }
 
 impl Row {
     /// A value that is not stored yet.
     #[must_use]
     pub fn new(key: VariableKey, from_file: bool) -> Self {
-        Self { id: Uuid::now_v7().to_string(), key, from_file, value: None, sealed_value: None, version: 0 }
+        let prompt = String::new();
+        Self { id: Uuid::now_v7().to_string(), key, from_file, value: None, sealed_value: None, version: 0, prompt }
     }
 
     /// Whether it has a value.
@@ -92,7 +95,7 @@ impl Row {
 pub fn list(connection: &Connection, project: &str) -> Result<Vec<Row>, Fault> {
     let mut query = connection
         .prepare_cached(
-            "SELECT id, name, kind, environments, steps, pools, from_file, value, sealed_value, version FROM variable
+            "SELECT id, name, kind, environments, steps, pools, from_file, value, sealed_value, version, prompt FROM variable
              WHERE project = ?1 ORDER BY name_key, environments, steps, pools",
         )
         .stored("reading variables")?;
@@ -114,9 +117,9 @@ pub fn put(connection: &Connection, project: &str, row: &Row) -> Result<(), Faul
     let (environments, steps, pools) = (names(&scope.environments)?, names(&scope.steps)?, names(&scope.pools)?);
     connection
         .prepare_cached(
-            "INSERT INTO variable (id, project, name, name_key, kind, environments, from_file, value, sealed_value, version, steps, pools)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-             ON CONFLICT (id) DO UPDATE SET name = ?3, kind = ?5, from_file = ?7, value = ?8, sealed_value = ?9, version = ?10",
+            "INSERT INTO variable (id, project, name, name_key, kind, environments, from_file, value, sealed_value, version, steps, pools, prompt)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT (id) DO UPDATE SET name = ?3, kind = ?5, from_file = ?7, value = ?8, sealed_value = ?9, version = ?10, prompt = ?13",
         )
         .and_then(|mut put| {
             put.execute(params![
@@ -132,6 +135,7 @@ pub fn put(connection: &Connection, project: &str, row: &Row) -> Result<(), Faul
                 row.version,
                 steps,
                 pools,
+                row.prompt,
             ])
         })
         .stored("writing a variable")
@@ -217,5 +221,6 @@ fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
         value: row.get(7)?,
         sealed_value: row.get(8)?,
         version: row.get(9)?,
+        prompt: row.get(10)?,
     })
 }

@@ -211,6 +211,7 @@ fn to_wire(row: &Row, variables: &[variable::Row]) -> wire::Project {
         steps: row.process.steps.iter().map(Into::into).collect(),
         variables: variables.iter().map(variable_to_wire).collect(),
         files: row.process.files.iter().map(Into::into).collect(),
+        variables_from: row.variables_from.clone(),
         ..summary(row)
     }
 }
@@ -235,6 +236,7 @@ fn variable_to_wire(row: &variable::Row) -> wire::Variable {
         pools: row.key.scope.pools.iter().cloned().collect(),
         is_set: row.is_set(),
         from_file: row.from_file,
+        prompt: row.prompt.clone(),
     }
 }
 

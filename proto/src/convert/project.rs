@@ -30,6 +30,8 @@ pub struct Described {
     pub process: Process,
     /// Its variables, in order of the file.
     pub variables: Vec<Declared>,
+    /// Projects whose variables count, too; of equally specific values the one named last counts.
+    pub variables_from: Vec<String>,
 }
 
 /// A variable as a project file declares it.
@@ -39,6 +41,8 @@ pub struct Declared {
     pub key: VariableKey,
     /// Its value; never of a sensitive one, which does not belong into a file.
     pub value: Option<String>,
+    /// What whoever deploys is asked for it; empty asks nobody.
+    pub prompt: String,
 }
 
 impl TryFrom<&wire::Project> for Described {
@@ -58,12 +62,17 @@ impl TryFrom<&wire::Project> for Described {
         if faults.is_empty() {
             faults.extend(process.faults());
         }
+        if process.steps.is_empty() && variables.is_empty() {
+            faults.push("The project has neither steps nor variables: add at least one of them.".into());
+        }
         faults.extend(variables_faults(&variables));
+        faults.extend(variables_from_faults(project));
         faults.extend(variables.iter().filter_map(|declared| stray_step(&declared.key, &process)));
         if !faults.is_empty() {
             return Err(Fault::new(Reason::InvalidProject, faults.join("\n")));
         }
-        Ok(Self { name: project.name.clone(), description: project.description.clone(), process, variables })
+        let (name, description) = (project.name.clone(), project.description.clone());
+        Ok(Self { name, description, process, variables, variables_from: project.variables_from.clone() })
     }
 }
 
@@ -75,6 +84,7 @@ impl From<&Described> for wire::Project {
             steps: described.process.steps.iter().map(Into::into).collect(),
             variables: described.variables.iter().map(Into::into).collect(),
             files: described.process.files.iter().map(Into::into).collect(),
+            variables_from: described.variables_from.clone(),
             revision: 0,
             update_time: None,
         }
@@ -92,6 +102,7 @@ impl From<&Declared> for wire::Variable {
             pools: declared.key.scope.pools.iter().cloned().collect(),
             is_set: declared.value.is_some(),
             from_file: true,
+            prompt: declared.prompt.clone(),
         }
     }
 }
@@ -207,7 +218,49 @@ fn declared_from_wire(variable: &wire::Variable) -> Result<Declared, String> {
             key.name
         ));
     }
-    Ok(Declared { key, value: variable.value.clone() })
+    if let Some(fault) = prompt_fault(&key, &variable.prompt) {
+        return Err(format!("Variable \"{}\": {fault}.", key.name));
+    }
+    Ok(Declared { key, value: variable.value.clone(), prompt: variable.prompt.clone() })
+}
+
+fn prompt_fault(key: &VariableKey, prompt: &str) -> Option<String> {
+    if prompt.is_empty() {
+        return None;
+    }
+    if key.kind == VariableKind::AwsAccount {
+        return Some(
+            "it names an account and has a `prompt`: whose credentials a step has is the project's to say".into(),
+        );
+    }
+    if key.scope != Scope::default() {
+        return Some(
+            "it has a `prompt` and is only for some environments, steps or pools: what is given counts everywhere"
+                .into(),
+        );
+    }
+    (prompt.chars().count() > limits::PROMPT_CHARS || prompt.trim().is_empty())
+        .then(|| format!("`prompt` has 1 to {} characters", limits::PROMPT_CHARS))
+}
+
+fn variables_from_faults(project: &wire::Project) -> Vec<String> {
+    let names = &project.variables_from;
+    let mut faults = Vec::new();
+    if names.len() > limits::VARIABLES_FROM {
+        faults.push(format!(
+            "`variables_from` names {} projects; at most {} are allowed.",
+            names.len(),
+            limits::VARIABLES_FROM
+        ));
+    }
+    for (at, name) in names.iter().enumerate() {
+        if *name == project.name {
+            faults.push("`variables_from` names the project itself: its own variables count anyway.".into());
+        } else if names[..at].contains(name) {
+            faults.push(format!("`variables_from` names \"{name}\" twice."));
+        }
+    }
+    faults
 }
 
 fn variables_faults(variables: &[Declared]) -> Vec<String> {
@@ -230,6 +283,10 @@ fn variables_faults(variables: &[Declared]) -> Vec<String> {
 
 /// A value for a step that the project does not have counts nowhere: a typing error.
 fn stray_step(key: &VariableKey, process: &Process) -> Option<String> {
+    // Others that take variables from a project without steps have their own.
+    if process.steps.is_empty() {
+        return None;
+    }
     let is_there = |name: &&String| process.steps.iter().any(|step| step.name.to_lowercase() == name.to_lowercase());
     let stray = key.scope.steps.iter().find(|name| !is_there(name))?;
     Some(format!("Variable \"{}\" has a value for step \"{stray}\", which the project does not have.", key.name))

@@ -10,9 +10,6 @@ impl Process {
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        if self.steps.is_empty() {
-            faults.push("The project has no steps: add at least one under `steps`.".into());
-        }
         if self.steps.len() > limits::STEPS {
             faults.push(format!("The project has {} steps; at most {} are allowed.", self.steps.len(), limits::STEPS));
         }
@@ -236,8 +233,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_process_without_steps_or_with_too_many_is_at_fault() {
-        assert_eq!(Process::default().faults(), ["The project has no steps: add at least one under `steps`."]);
+    fn a_process_with_too_many_steps_is_at_fault() {
         let steps = (0..=limits::STEPS).map(|number| step(&format!("Step {number}"))).collect();
         let faults = Process { steps, files: Vec::new() }.faults();
         assert_eq!(faults, ["The project has 501 steps; at most 500 are allowed."]);

@@ -16,6 +16,7 @@ pub(crate) struct VariableView {
     pools: Vec<String>,
     is_set: bool,
     from_file: bool,
+    prompt: String,
 }
 
 impl From<d::Variable> for VariableView {
@@ -29,6 +30,7 @@ impl From<d::Variable> for VariableView {
             pools: it.pools,
             is_set: it.is_set,
             from_file: it.from_file,
+            prompt: it.prompt,
         }
     }
 }
@@ -50,7 +52,8 @@ impl View for VariableView {
         let value = match (&self.value, self.is_set) {
             (Some(value), _) => value.clone(),
             (None, true) => "********".to_owned(),
-            (None, false) => "(not set)".to_owned(),
+            (None, false) if self.prompt.is_empty() => "(not set)".to_owned(),
+            (None, false) => format!("(asked: {})", self.prompt),
         };
         let from = if self.from_file { "project file" } else { "variable set" };
         vec![self.name.clone(), self.r#type.clone(), value, self.scope(), from.to_owned()]

@@ -38,6 +38,7 @@ fn check(steps: Vec<Step>) -> Result<(), Fault> {
         kind,
         value: value.into(),
         scope: Default::default(),
+        given: false,
     };
     let variables = vec![
         variable("AWS Account", VariableKind::AwsAccount, "shop"),

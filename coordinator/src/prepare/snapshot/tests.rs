@@ -10,6 +10,7 @@ fn declared(name: &str, kind: VariableKind, environments: &[&str], value: Option
         kind,
         scope: Scope::of_environments(environments.iter().copied()),
         value: value.map(|value| Zeroizing::new(value.to_owned())),
+        prompt: String::new(),
     }
 }
 
@@ -47,8 +48,17 @@ fn resolve_for(
     declared: Vec<Declared>,
     prompted: &[(&str, &str)],
 ) -> Result<Snapshot, Fault> {
-    let prompted = prompted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Snapshot::resolve(Target { project: "shop", environment, process }, declared, &prompted)
+    Snapshot::resolve(Target { project: "shop", environment, process }, declared, &given(prompted, &[]))
+}
+
+fn given(open: &[(&str, &str)], secret: &[(&str, &str)]) -> Given {
+    let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let (variables, secret_variables) = (map(open), map(secret));
+    Given::of(&CreateDeploymentRequest { variables, secret_variables, ..Default::default() })
+}
+
+fn asked(name: &str, kind: VariableKind, value: Option<&str>) -> Declared {
+    Declared { prompt: format!("Which {name}?"), ..declared(name, kind, &[], value) }
 }
 
 fn value(snapshot: &Snapshot, name: &str) -> Option<String> {
@@ -187,4 +197,51 @@ fn values_for_steps_and_pools_travel_with_the_deployment_and_must_be_set() {
     let prompted = prompted.unwrap_or_else(|fault| panic!("{fault}"));
     let seen = prompted.seen_from(Where { environment: "staging", step: "Who am I", pool: None });
     assert_eq!(value(&seen, "Region"), Some("asked".into()), "what was asked for wins over all");
+}
+
+#[test]
+fn what_must_be_said_is_asked_for_and_a_default_counts_when_nothing_is_said() {
+    let all = || {
+        vec![
+            asked("Version", VariableKind::Text, None),
+            asked("Key", VariableKind::Sensitive, None),
+            asked("Size", VariableKind::Text, Some("small")),
+        ]
+    };
+    let fault = refused(resolve_in("staging", all(), &[]));
+    assert_eq!(fault.reason, Reason::VariableNotGiven);
+    assert!(fault.sentence.contains("\"Version\" (Which Version?)") && fault.sentence.contains("\"Key\""), "{fault}");
+    let target = Target { project: "shop", environment: "staging", process: &Process::default() };
+    let resolve = |given: &Given| Snapshot::resolve(target, all(), given);
+    let typed = refused(resolve(&given(&[("Version", "1"), ("key", "canary")], &[])));
+    assert!(typed.sentence.contains("--variable-file") && !typed.sentence.contains("canary"), "{typed}");
+    let snapshot = resolve(&given(&[("Version", "1")], &[("key", "canary")])).unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!(value(&snapshot, "Size").as_deref(), Some("small"));
+    assert!(snapshot.find("Key").is_some_and(|key| key.kind == VariableKind::Sensitive && key.value == "canary"));
+    // What goes on from here is given the same.
+    let again = resolve(&snapshot.given()).unwrap_or_else(|fault| panic!("{fault}"));
+    assert!(again == snapshot);
+}
+
+#[test]
+fn of_equally_specific_values_the_last_counts_and_a_more_specific_one_wins_over_it() {
+    let shared = vec![
+        text("Region", &[], "shared"),
+        text("Region", &["production"], "shared in production"),
+        text("Region", &[], "shared by another"),
+        text("Region", &[], "own"),
+    ];
+    let found = resolve_in("staging", shared, &[]).unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!(value(&found, "Region").as_deref(), Some("own"));
+    let shared = vec![text("Region", &["production"], "shared in production"), text("Region", &[], "own")];
+    let found = resolve_in("production", shared, &[]).unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!(value(&found, "Region").as_deref(), Some("shared in production"));
+    let for_step = |value| Declared {
+        scope: Scope { steps: ["Who am I".to_owned()].into(), ..Scope::default() },
+        ..text("Region", &[], value)
+    };
+    let found = resolve_in("staging", vec![for_step("shared"), for_step("own")], &[]);
+    let found = found.unwrap_or_else(|fault| panic!("{fault}"));
+    let seen = found.seen_from(Where { environment: "staging", step: "Who am I", pool: None });
+    assert_eq!(value(&seen, "Region").as_deref(), Some("own"));
 }

@@ -29,6 +29,7 @@ async fn the_variables_are_printed_in_the_form_that_octopus_users_know() {
             (1, deployment.as_str()),
             (1, "[Octopus.Deployment.Number] = '7'"),
             (1, "[Octopus.Environment.Name] = 'staging'"),
+            (1, "[Octopus.Machine.Name] = 'red'"),
             (1, "[Octopus.Project.Name] = 'shop'"),
             (1, "[Octopus.Step.Name] = 'Who am I'"),
             (1, "[Octopus.Step.Number] = '1'"),

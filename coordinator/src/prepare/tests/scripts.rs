@@ -199,7 +199,7 @@ async fn every_attempt_has_its_own_id_and_key() {
     let bench = Bench::new().await;
     let id = bench.deploy(one(bash("true")), Vec::new()).await;
     let execution = ExecutionId(Uuid::now_v7());
-    let spec = bench.preparer.spec(id, 0, execution, 2).await.expect("rendered");
+    let spec = bench.preparer.spec(id, 0, Attempt { execution, number: 2 }, "red").await.expect("rendered");
     assert_eq!(spec.execution_id, execution.to_string());
     assert_eq!(spec.output_key, bench.seal.output_key(execution).to_vec());
 }
@@ -218,8 +218,9 @@ async fn what_was_kept_in_memory_is_read_back_from_the_store_after_it_was_releas
 async fn an_attempt_goes_on_with_what_was_lost_and_begins_anew_after_what_has_ended() {
     let bench = Bench::new().await;
     let id = bench.deploy(one(bash("true")), Vec::new()).await;
-    let operation =
-        async |number| bench.preparer.spec(id, 0, ExecutionId(Uuid::nil()), number).await.expect("rendered").operation;
+    let operation = async |number| {
+        bench.preparer.spec(id, 0, Attempt { number, ..FIRST }, "red").await.expect("rendered").operation
+    };
     let first = operation(1).await;
     outputs::attempt(&bench, id, 1, &[AttemptEvent::Granted, AttemptEvent::ContactLost, AttemptEvent::Decided]).await;
     assert_eq!(operation(2).await, first, "the first was lost, and may have begun it");

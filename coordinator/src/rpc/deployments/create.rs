@@ -1,6 +1,6 @@
 //! A project's deployment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::deployment::{CreateDeploymentRequest, Deployment};
 use rusqlite::Connection;
@@ -14,7 +14,7 @@ use crate::{
     authorization::Caller,
     prepare::{
         plan::Plan,
-        snapshot::{Declared, Snapshot, Target},
+        snapshot::{Declared, Given, Snapshot, Target},
     },
     registry::{environment, pool, project, request_id::RequestId, variable},
     seal::Seal,
@@ -52,9 +52,14 @@ impl Deployments {
         request_id: RequestId,
     ) -> Result<shared::id::DeploymentId, Fault> {
         let Ordered { row, declared, pools } = self.ordered(request).await?;
-        let prompted: BTreeMap<String, String> = request.variables.clone().into_iter().collect();
+        if row.process.steps.is_empty() {
+            let sentence =
+                format!("Project \"{}\" has no steps: it is there for others to take variables from.", row.name);
+            return Err(Fault::new(Reason::NothingToDeploy, sentence));
+        }
+        let given = Given::of(request);
         let target = Target { project: &row.name, environment: &request.environment, process: &row.process };
-        let snapshot = Snapshot::resolve(target, declared, &prompted)?;
+        let snapshot = Snapshot::resolve(target, declared, &given)?;
         let (name, number, revision) = (row.name.clone(), row.next_number, row.revision);
         let plan = Plan {
             id: new_id(),
@@ -88,7 +93,7 @@ impl Deployments {
             .read(move |connection| {
                 let row = project::get(connection, &name)?;
                 environment::get(connection, &environment)?;
-                let declared = declared(connection, &seal, &name)?;
+                let declared = declared(connection, &seal, &row)?;
                 let pools = pool::list(connection)?.into_iter().map(|pool| (pool.name, pool.requires)).collect();
                 Ok(Ordered { row, declared, pools })
             })
@@ -104,21 +109,29 @@ struct Ordered {
     pools: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// The variables of a project as they are stored now, with their values in clear.
+/// The variables that count in a project as they are stored now, with their values in clear: its own come last.
 ///
 /// # Errors
 /// Those of the store and of [`Seal::open`].
-pub(super) fn declared(connection: &Connection, seal: &Seal, project: &str) -> Result<Vec<Declared>, Fault> {
+pub(super) fn declared(connection: &Connection, seal: &Seal, row: &project::Row) -> Result<Vec<Declared>, Fault> {
     let open = |row: variable::Row| {
         let value = row.open(seal)?;
-        Ok(Declared { name: row.key.name, kind: row.key.kind, scope: row.key.scope, value })
+        Ok(Declared { name: row.key.name, kind: row.key.kind, scope: row.key.scope, value, prompt: row.prompt })
     };
-    variable::list(connection, project)?.into_iter().map(open).collect()
+    let mut declared = Vec::new();
+    for project in row.variables_from.iter().chain([&row.name]) {
+        for value in variable::list(connection, project)? {
+            declared.push(open(value)?);
+        }
+    }
+    Ok(declared)
 }
 
 fn content(request: &CreateDeploymentRequest) -> Content {
     let mut parts = vec![request.project.clone(), request.environment.clone()];
     let variables: BTreeMap<&String, &String> = request.variables.iter().collect();
     parts.extend(variables.into_iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
+    // What is secret is not remembered, not even its digest.
+    parts.extend(request.secret_variables.keys().collect::<BTreeSet<_>>().into_iter().cloned());
     Content { parts }
 }

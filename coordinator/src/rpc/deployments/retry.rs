@@ -76,10 +76,10 @@ impl Deployments {
                 let (mut plan, _) = Plan::read(connection, &seal, id)?;
                 let project = project::get(connection, &row.project)?;
                 if update {
-                    let declared = super::create::declared(connection, &seal, &row.project)?;
+                    let declared = super::create::declared(connection, &seal, &project)?;
                     let target =
                         Target { project: &row.project, environment: &row.environment, process: &plan.process };
-                    plan.snapshot = Snapshot::resolve(target, declared, &plan.snapshot.prompted)?;
+                    plan.snapshot = Snapshot::resolve(target, declared, &plan.snapshot.given())?;
                 }
                 let carried = carried(&plan.process, &deployments::step_ends(connection, id)?);
                 let pools = pool::list(connection)?.into_iter().map(|pool| (pool.name, pool.requires)).collect();

@@ -193,6 +193,7 @@ fn furnish(tx: &rusqlite::Connection, seal: &Seal, worker: WorkerId) -> Result<(
         revision: 3,
         process,
         next_number: 1,
+        variables_from: Vec::new(),
         updated_at: 0,
     };
     project::put(tx, &row)?;
@@ -225,6 +226,7 @@ fn shop(request_id: &str) -> CreateDeploymentRequest {
         project: "shop".into(),
         environment: "staging".into(),
         variables: Default::default(),
+        secret_variables: Default::default(),
     }
 }
 

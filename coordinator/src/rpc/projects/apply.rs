@@ -75,6 +75,7 @@ fn make(
 ) -> Result<ApplyProjectResponse, Fault> {
     let before = project::find(connection, &described.name)?;
     let (row, is_changed) = merged(before, described, at);
+    refuse(Reason::InvalidProject, sharing_faults(connection, &row)?)?;
     // Variables refer to the project's row, so that one comes first.
     if is_changed {
         project::put(connection, &row)?;
@@ -89,18 +90,46 @@ fn make(
     Ok(ApplyProjectResponse { project: Some(to_wire(&row, &variables)), changed })
 }
 
+/// What is wrong with the projects that it takes variables from.
+fn sharing_faults(connection: &Connection, row: &Row) -> Result<Vec<String>, Fault> {
+    let mut faults = Vec::new();
+    for name in &row.variables_from {
+        match project::find(connection, name)? {
+            None => faults.push(format!(
+                "`variables_from` names the project \"{name}\", which does not exist: mend the name, or apply that one first."
+            )),
+            Some(other) if !other.variables_from.is_empty() => faults.push(format!(
+                "`variables_from` names the project \"{name}\", which takes variables from others itself: name those here, too, and \
+                 nothing there."
+            )),
+            Some(_) => {}
+        }
+    }
+    let user = project::list(connection)?.into_iter().find(|other| other.variables_from.contains(&row.name));
+    if let (Some(user), false) = (user, row.variables_from.is_empty()) {
+        faults.push(format!(
+            "Project \"{}\" takes variables from this one, which can therefore not take any from others: name them there.",
+            user.name
+        ));
+    }
+    Ok(faults)
+}
+
 /// The project as it will be, and whether that is something else. The revision grows with the process only.
 fn merged(before: Option<Row>, described: &Described, at: i64) -> (Row, bool) {
-    let (name, description, process) =
-        (described.name.clone(), described.description.clone(), described.process.clone());
-    let Some(before) = before else {
-        return (Row { name, description, process, revision: 1, next_number: 1, updated_at: at }, true);
+    let fresh = Row {
+        name: described.name.clone(),
+        description: described.description.clone(),
+        process: described.process.clone(),
+        variables_from: described.variables_from.clone(),
+        revision: 1,
+        next_number: 1,
+        updated_at: at,
     };
-    let revision = before.revision + i64::from(before.process != process);
-    if revision == before.revision && before.description == description {
-        return (before, false);
-    }
-    (Row { name, description, process, revision, next_number: before.next_number, updated_at: at }, true)
+    let Some(before) = before else { return (fresh, true) };
+    let revision = before.revision + i64::from(before.process != fresh.process);
+    let row = Row { revision, next_number: before.next_number, updated_at: before.updated_at, ..fresh };
+    if row == before { (before, false) } else { (Row { updated_at: at, ..row }, true) }
 }
 
 /// The variables as they are afterwards, and whether any is different.
@@ -133,6 +162,7 @@ fn declared_row(found: Option<&variable::Row>, declared: &Declared) -> variable:
         row = variable::Row { value: None, sealed_value: None, from_file: true, ..row };
     }
     row.key = declared.key.clone();
+    row.prompt = declared.prompt.clone();
     if let (Some(value), false) = (&declared.value, declared.key.kind == VariableKind::Sensitive) {
         row.version += i64::from(row.value.as_ref() != Some(value));
         row.value = Some(value.clone());

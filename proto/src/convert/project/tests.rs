@@ -174,15 +174,17 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn described() -> impl Strategy<Value = Described> {
     let words = || proptest::collection::btree_set(word(), 0..3);
-    let declared =
-        (word(), words(), words(), option::of(word())).prop_map(|(name, environments, pools, value)| Declared {
+    let declared = (word(), words(), words(), option::of(word()), option::of(word())).prop_map(
+        |(name, environments, pools, value, prompt)| Declared {
+            prompt: prompt.filter(|_| environments.is_empty() && pools.is_empty()).unwrap_or_default(),
             key: VariableKey {
                 name,
                 kind: VariableKind::Text,
                 scope: Scope { environments, pools, ..Scope::default() },
             },
             value,
-        });
+        },
+    );
     (word(), word(), vec(step(), 1..4), vec(declared, 0..4)).prop_map(
         |(name, description, mut steps, mut variables)| {
             for (at, step) in steps.iter_mut().enumerate() {
@@ -192,7 +194,13 @@ fn described() -> impl Strategy<Value = Described> {
                 variable.key.name = format!("{}.{at}", variable.key.name);
             }
             let file = File { path: "dist/a".into(), sha256: "0".repeat(64), size: 1, executable: false };
-            Described { name, description, process: Process { steps, files: vec![file] }, variables }
+            Described {
+                name,
+                description,
+                process: Process { steps, files: vec![file] },
+                variables,
+                variables_from: vec!["shared".into()],
+            }
         },
     )
 }

@@ -54,6 +54,7 @@ async fn more_events_than_a_page_are_all_told_in_order() {
         revision: 4,
         process,
         next_number: 1,
+        variables_from: Vec::new(),
         updated_at: 0,
     };
     bench.store.write(move |tx| project::put(tx, &row)).await.expect("applied");
