@@ -94,7 +94,7 @@ async fn ask(connection: &Connection, request: &mut d::CreateDeploymentRequest) 
     };
     let open: Vec<_> = variables.iter().filter(is_open).collect();
     for variable in open {
-        eprint!("{} ({}): ", sanitise::cell(&variable.prompt), sanitise::cell(&variable.name));
+        talk(&format!("{} ({}):", sanitise::cell(&variable.prompt), sanitise::cell(&variable.name)));
         let mut line = String::new();
         let read = io::stdin().read_line(&mut line);
         read.map_err(|error| Failure::usage(format!("The answer cannot be read: {error}.")))?;
