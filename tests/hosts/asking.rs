@@ -124,8 +124,12 @@ fn a_deployment_that_failed_goes_on_where_it_broke_with_the_outputs_of_what_was_
         let retry = [&["deployment", "retry", before.as_str(), "--detach"][..], flags].concat();
         stage.id = stage.world.cli().ok(&retry)?.trim().to_owned();
         stage.asks(2, "APPROVAL_NEEDED")?;
+        stage.world.coordinator_mut().restart()?;
+        stage.asks(2, "APPROVAL_NEEDED")?;
         stage.answer("approve")?;
-        let ended = stage.world.ended(&stage.id)?;
+        let told = stage.world.cli().ok(&["deployment", "watch", &stage.id, "--plain"])?;
+        ensure!(told.contains("Release"), "{told}");
+        let ended = stage.world.deployment(&stage.id)?;
         ensure!(ended["state"] == "succeeded" && ended["retry_of"] == before.as_str(), "{ended:#}");
         let [prepare, build] = [&ended["steps"][0], &ended["steps"][1]];
         ensure!(

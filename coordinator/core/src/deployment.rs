@@ -74,8 +74,8 @@ pub(crate) struct Attempt {
 impl Deployment {
     pub(crate) fn new(created: Created) -> Self {
         let mut steps: Vec<StepRun> = created.process.steps.iter().map(|_| StepRun::default()).collect();
-        for step in created.carried.keys() {
-            if let Some(run) = steps.get_mut(*step) {
+        for carried in &created.carried {
+            if let Some(run) = steps.get_mut(carried.step) {
                 run.state = StepState::Settled(StepEnd::Succeeded);
             }
         }

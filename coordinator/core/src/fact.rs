@@ -1,10 +1,7 @@
 //! What happened. Facts are stored before anything is done about them, and a deployment is the fold of its facts: the live
 //! core and a recovering one apply them through the same function.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -81,12 +78,21 @@ pub struct Created {
     /// The deployment it goes on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<DeploymentId>,
-    /// The steps that have done their work there, and the attempts whose outputs count, where there was one.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub carried: BTreeMap<usize, Option<ExecutionId>>,
+    /// The steps that have done their work there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<Carried>,
     /// What it runs, whatever becomes of the project. Left out of the event, which the deployment's own row completes.
     #[serde(skip)]
     pub process: Process,
+}
+
+/// A step that has done its work in an earlier deployment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Carried {
+    /// Position in the process.
+    pub step: usize,
+    /// The attempt whose outputs count; none when it never had one.
+    pub attempt: Option<ExecutionId>,
 }
 
 /// An attempt was offered to a worker.

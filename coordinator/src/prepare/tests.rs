@@ -87,7 +87,7 @@ impl Bench {
             revision: 1,
             by: "token ci".into(),
             retry_of: None,
-            carried: std::collections::BTreeMap::new(),
+            carried: Vec::new(),
             process,
         };
         let fact = Fact::Deployment(id, DeploymentFact::Created(created));

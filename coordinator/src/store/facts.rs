@@ -3,8 +3,8 @@
 
 use coordinator_core::{
     fact::{
-        Answered, Created, DeploymentEnd, DeploymentFact, ExitResult, Fact, Moved, Offered, Output, OutputValue,
-        SessionOpened, Settled,
+        Answered, Carried, Created, DeploymentEnd, DeploymentFact, ExitResult, Fact, Moved, Offered, Output,
+        OutputValue, SessionOpened, Settled,
     },
     input::Answer,
 };
@@ -189,11 +189,11 @@ impl Rows<'_> {
                 &doing,
             )?;
         }
-        created.carried.iter().try_for_each(|(step, attempt)| self.carry_step(created, *step, *attempt))
+        created.carried.iter().try_for_each(|carried| self.carry_step(created, *carried))
     }
 
     /// It has done its work in an earlier deployment.
-    fn carry_step(&self, created: &Created, step: usize, attempt: Option<ExecutionId>) -> Result<(), Fault> {
+    fn carry_step(&self, created: &Created, Carried { step, attempt }: Carried) -> Result<(), Fault> {
         let before = created.retry_of.map(|id| id.to_string()).unwrap_or_default();
         change(
             self.tx,

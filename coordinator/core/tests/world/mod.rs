@@ -91,7 +91,7 @@ impl World {
             revision: 1,
             by: "token test".into(),
             retry_of: None,
-            carried: BTreeMap::new(),
+            carried: Vec::new(),
             process,
         };
         self.facts.push(Fact::Deployment(deployment, DeploymentFact::Created(created.clone())));

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use coordinator_core::fact::Carried;
 use proto::deployment::{Deployment, RetryDeploymentRequest};
 use shared::{
-    id::{DeploymentId, ExecutionId},
+    id::DeploymentId,
     plan::{Process, Start},
     reason::{Fault, Reason},
 };
@@ -93,8 +94,8 @@ impl Deployments {
 struct Earlier {
     row: DeploymentRow,
     plan: Plan,
-    /// The steps that have done their work, and the attempts whose outputs count.
-    carried: BTreeMap<usize, Option<ExecutionId>>,
+    /// The steps that have done their work.
+    carried: Vec<Carried>,
     /// All pools, and what each demands of its workers.
     pools: BTreeMap<String, BTreeMap<String, String>>,
     /// Of the project's next deployment.
@@ -115,11 +116,11 @@ fn check(row: &DeploymentRow) -> Result<(), Fault> {
 }
 
 /// The steps that succeeded, up to the first that did not and those that started together with it.
-fn carried(process: &Process, ends: &[StepEnded]) -> BTreeMap<usize, Option<ExecutionId>> {
+fn carried(process: &Process, ends: &[StepEnded]) -> Vec<Carried> {
     let broken = |state| matches!(state, StepState::Failed | StepState::Cancelled);
     let first = ends.iter().position(|end| broken(end.state)).unwrap_or(ends.len());
     let waits = |step: &shared::plan::Step| step.start == Start::AfterPrevious;
     let end = process.steps.iter().skip(first + 1).position(waits).map_or(ends.len(), |after| first + 1 + after);
     let done = ends[..end.min(ends.len())].iter().enumerate().filter(|(_, end)| end.state == StepState::Succeeded);
-    done.map(|(index, end)| (index, end.attempt)).collect()
+    done.map(|(step, end)| Carried { step, attempt: end.attempt }).collect()
 }

@@ -1,14 +1,12 @@
 //! A deployment begins to exist: its row, its sealed variables, its request id and its audit line in one transaction.
 
-use std::collections::BTreeMap;
-
-use coordinator_core::{fact::Created, input::Input};
+use coordinator_core::{
+    fact::{Carried, Created},
+    input::Input,
+};
 use prost::Message;
 use rusqlite::Connection;
-use shared::{
-    id::{DeploymentId, ExecutionId},
-    reason::Fault,
-};
+use shared::{id::DeploymentId, reason::Fault};
 use uuid::Uuid;
 
 use super::Deployments;
@@ -30,8 +28,8 @@ pub(super) struct Submission {
 pub(super) struct Origin {
     /// The earlier deployment.
     pub(super) retry_of: Option<DeploymentId>,
-    /// The steps that have done their work there, and the attempts whose outputs count.
-    pub(super) carried: BTreeMap<usize, Option<ExecutionId>>,
+    /// The steps that have done their work there.
+    pub(super) carried: Vec<Carried>,
 }
 
 /// What a request asks for, in an order that does not change from call to call as that of a map does.

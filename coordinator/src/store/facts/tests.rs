@@ -99,7 +99,7 @@ fn created(project: &str, number: i64) -> DeploymentFact {
         revision: 3,
         by: "ada".into(),
         retry_of: None,
-        carried: std::collections::BTreeMap::new(),
+        carried: Vec::new(),
         process: Process { steps: vec![step("Build"), step("Tell")], files: Vec::new() },
     })
 }

@@ -1,4 +1,7 @@
+use coordinator_core::fact::DeploymentFact;
+
 use super::*;
+use crate::store::facts;
 
 #[tokio::test]
 async fn a_step_that_waits_says_why() {
@@ -147,9 +150,17 @@ async fn a_failed_deployment_is_retried_once_per_request_and_only_when_it_has_en
     let steps: Vec<_> = second.steps.iter().map(|step| (step.state(), step.reason.as_str())).collect();
     assert_eq!(steps[0], (step_run::State::Succeeded, "CARRIED"));
     assert!(second.steps[0].detail.contains(&first.id), "{}", second.steps[0].detail);
-    worker.start().await;
+    let (execution, _) = worker.start().await;
     let running = &bench.show(&second.id).await.steps[1];
     assert_eq!(running.state(), step_run::State::Running, "the first is not run again");
+    let stored = bench.store.read(facts::open_deployments).await.expect("what recovery reads");
+    assert!(
+        stored.iter().any(|(_, facts)| matches!(&facts[0], DeploymentFact::Created(it) if it.carried.len() == 1)),
+        "it is recovered with what it carries"
+    );
+    worker.end(execution, result(Outcome::exited(0), 0, [0; 32])).await;
+    let told = bench.events(&second.id, 0).await;
+    assert_eq!(told.first().map(|event| event.r#type.as_str()), Some("deployment_created"));
 }
 
 #[tokio::test]
