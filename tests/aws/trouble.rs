@@ -1,14 +1,16 @@
 //! AWS that throttles, that is somebody else, or whose clock is another: steps fail before their first command, by a name that can be
 //! looked up and with a sentence that says what to do.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use tests::{Fault, Trouble, World, parts::program};
+use tests::{Fault, Trouble, World, parts::program, until};
 
 use super::refresh::{ACCOUNT_SHOP, start};
 
+/// 30 seconds for what takes one.
+const SEEN: Duration = Duration::from_secs(30);
 const PAGE: &str = "<html><body>Please log in.</body></html>";
 
 #[test]
@@ -41,6 +43,11 @@ fn a_few_throttled_calls_are_told_of_in_the_log_and_many_are_the_steps_failure()
     let world = World::behind(Fault::start, |_| ())?;
     world.account("shop", &world.deployer("shop")?)?;
     let _host = world.ec2_host("one", "default")?;
+    // What is throttled is to be the step's: by then the worker has asked who it is itself.
+    until("the worker's own role", SEEN, || {
+        let worker = world.cli().json(&["worker", "show", "one"])?;
+        Ok(worker["identity"]["arn"].is_string().then_some(()))
+    })?;
 
     world.fault().trouble("GetSessionToken", 2, Trouble::Throttling);
     world.fault().trouble("GetCallerIdentity", 1, Trouble::Throttling);
