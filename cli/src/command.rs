@@ -1,6 +1,7 @@
 //! What people type: the tree of commands, and what each does. Every file below is one branch.
 
 mod account;
+mod artifact;
 mod audit;
 mod completion;
 mod deploy;
@@ -61,6 +62,9 @@ enum Command {
     /// Deployments: follow, read, cancel
     #[command(subcommand)]
     Deployment(deployment::Deployment),
+    /// Files that steps left behind: list, download
+    #[command(subcommand)]
+    Artifact(artifact::Artifact),
     Run(run::Run),
     /// Who did what, and what was refused
     #[command(subcommand)]
@@ -86,6 +90,7 @@ impl Cli {
             Command::Variable(it) => it.run(screen).await,
             Command::Deploy(it) => it.run(screen).await,
             Command::Deployment(it) => it.run(screen).await,
+            Command::Artifact(it) => it.run(screen).await,
             Command::Run(it) => it.run(screen).await,
             Command::Audit(it) => it.run(screen).await,
             Command::Evaluate(it) => it.run(screen).await,

@@ -4,6 +4,7 @@ mod command;
 mod connection;
 mod failure;
 mod live;
+mod patience;
 mod profile;
 mod progress;
 mod project_file;

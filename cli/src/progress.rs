@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use shared::size;
 use tokio::{
     task::JoinHandle,
     time::{self, Duration},
@@ -79,30 +80,13 @@ fn draw(text: &str) {
 impl State {
     fn line(&self) -> String {
         let (done, sent) = (self.done.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed));
-        format!("uploading: {done} of {} files, {} of {}", self.files, amount(sent), amount(self.bytes))
+        format!("uploading: {done} of {} files, {} of {}", self.files, size::shown(sent), size::shown(self.bytes))
     }
-}
-
-/// Bytes as people say them, e.g. `1.4 GiB`.
-fn amount(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1 << 10 {
-        return format!("{bytes} B");
-    }
-    let power = (bytes.ilog2() / 10).min(4);
-    let unit = UNITS[power as usize - 1];
-    format!("{:.1} {unit}", bytes as f64 / f64::from(2_u32).powi(10 * power as i32))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn amounts_are_short() {
-        let shown = [0, 1023, 1024, 1536, 5 << 20, (3 << 30) + (1 << 29), 2 << 40].map(amount);
-        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "3.5 GiB", "2.0 TiB"]);
-    }
 
     #[test]
     fn the_line_says_files_and_bytes() {

@@ -3,6 +3,7 @@
 
 mod account;
 mod account_test;
+mod artifact;
 mod audit;
 mod coordinator;
 mod deployment;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 pub(crate) use account::{AccountView, kind_of};
 pub(crate) use account_test::AccountTests;
+pub(crate) use artifact::{ArtifactView, DownloadView};
 pub(crate) use audit::AuditEventView;
 pub(crate) use coordinator::CoordinatorView;
 pub(crate) use deployment::{DeploymentView, EventView, LogFrameView, RunView, deployment_word, step_word};

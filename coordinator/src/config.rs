@@ -6,10 +6,12 @@ use std::{
     mem::take,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::Args;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use shared::{limits, size};
 
 use crate::{enrolment::Urls, exit::Exit, issuer::IssuerUrl};
 
@@ -39,6 +41,12 @@ pub struct Settings {
     /// Name or address under which CLI and workers find this host; best first [default: the host name]
     #[arg(long, value_name = "NAME", env = "LONGSHORE_PUBLIC_ADDRESS", value_delimiter = ',')]
     pub public_address: Vec<String>,
+    /// Bytes of all artifacts together, e.g. 500 GiB; what would not fit is not taken [default: 100 GiB]
+    #[arg(long, value_name = "BYTES", env = "LONGSHORE_ARTIFACT_QUOTA")]
+    pub artifact_quota: Option<String>,
+    /// How long artifacts are kept after their deployment ended, e.g. 30d [default: 90d]
+    #[arg(long, value_name = "TIME", env = "LONGSHORE_ARTIFACT_RETENTION")]
+    pub artifact_retention: Option<String>,
     /// Where AWS is asked instead of AWS itself
     #[arg(long, value_name = "URL", env = "LONGSHORE_AWS_ENDPOINT_URL")]
     pub aws_endpoint_url: Option<String>,
@@ -104,6 +112,12 @@ pub struct Config {
     pub oidc_issuer: Option<IssuerUrl>,
     /// Where what verifies these tokens is served.
     pub oidc_listen: SocketAddr,
+    /// Bytes of all artifacts together.
+    #[serde(serialize_with = "shown_size")]
+    pub artifact_quota: u64,
+    /// How long artifacts are kept after their deployment ended.
+    #[serde(serialize_with = "shown_span")]
+    pub artifact_retention: Duration,
     /// How log lines look.
     pub log_format: LogFormat,
     /// How AWS is reached.
@@ -175,6 +189,8 @@ impl Config {
                 .oidc_listen
                 .or(file.oidc_listen)
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7304))),
+            artifact_quota: artifact_quota(flags.artifact_quota.or(file.artifact_quota).as_deref())?,
+            artifact_retention: artifact_retention(flags.artifact_retention.or(file.artifact_retention).as_deref())?,
             aws: aws::Settings { host: "the coordinator's host", ..aws },
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             data_dir,
@@ -271,6 +287,28 @@ fn issuer(url: &str) -> Result<IssuerUrl, Exit> {
     url.parse().map_err(|why| Exit::usage(format!("--oidc-issuer is \"{url}\": {why}.")))
 }
 
+fn artifact_quota(text: Option<&str>) -> Result<u64, Exit> {
+    text.map_or(Ok(limits::ARTIFACT_QUOTA_BYTES), size::parse)
+        .map_err(|why| Exit::usage(format!("--artifact-quota is wrong: {why}")))
+}
+
+fn artifact_retention(text: Option<&str>) -> Result<Duration, Exit> {
+    text.map_or(Ok(limits::ARTIFACT_RETENTION), humantime::parse_duration).map_err(|why| {
+        Exit::usage(format!("--artifact-retention is wrong: {why}. Write it with units, like 30d or 12h."))
+    })
+}
+
+fn shown_size<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&size::exact(*bytes))
+}
+
+fn shown_span<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    const DAY: u64 = 24 * 3600;
+    let (seconds, is_days) = (span.as_secs(), span.as_secs() % DAY == 0 && span.subsec_nanos() == 0);
+    let text = if is_days { format!("{}d", seconds / DAY) } else { humantime::format_duration(*span).to_string() };
+    serializer.serialize_str(&text)
+}
+
 fn is_host(name: &str) -> bool {
     name.parse::<IpAddr>().is_ok() || rustls_pki_types::DnsName::try_from(name).is_ok()
 }
@@ -327,10 +365,21 @@ mod tests {
             ("[aws_endpoints]\nSTS = \"http://x\"", "the service \"STS\""),
             ("ca_bundle = \"/nowhere/ca.pem\"", "--ca-bundle names the file /nowhere/ca.pem"),
             ("https_proxy = \"ftp://x\"", "--https-proxy"),
+            ("artifact_quota = \"5\"", "--artifact-quota is wrong: \"5\" is no amount of bytes: write it like 500 MiB"),
+            ("artifact_retention = \"long\"", "--artifact-retention is wrong:"),
         ] {
             let exit = Config::resolve(settings(toml)).expect_err(toml);
             assert!(exit.code == 64 && exit.sentence.contains(part), "{toml}: {exit}");
         }
+    }
+
+    #[test]
+    fn what_is_printed_of_artifacts_can_be_read_again() {
+        let config = Config::resolve(settings("artifact_quota = \"1536 MiB\"")).expect("valid");
+        let printed = config.print().expect("printed");
+        assert!(printed.contains("artifact_quota = \"1536 MiB\"\nartifact_retention = \"90d\""), "{printed}");
+        let again = Config::resolve(settings(&printed)).expect("valid");
+        assert_eq!((again.artifact_quota, again.artifact_retention), (config.artifact_quota, config.artifact_retention));
     }
 
     #[test]

@@ -92,6 +92,19 @@ impl Files {
         })
     }
 
+    /// Takes a whole file that is on disk already, in the same file system, to its place, durably. Blocks.
+    ///
+    /// # Errors
+    /// [`Reason::StoreUnavailable`].
+    pub fn adopt(&self, file: &Path, sha256: &str) -> Result<(), Fault> {
+        let path = self.path(sha256);
+        let folder = path.parent().unwrap_or(&self.folder);
+        let adopted = fs::create_dir_all(folder)
+            .and_then(|()| fs::rename(file, &path))
+            .and_then(|()| File::open(folder)?.sync_all());
+        adopted.map_err(|error| unwritable(folder, &error))
+    }
+
     fn path(&self, sha256: &str) -> PathBuf {
         self.folder.join(&sha256[..2]).join(sha256)
     }
@@ -144,7 +157,20 @@ impl Upload {
     }
 }
 
-fn is_digest(text: &str) -> bool {
+/// Runs what touches the disk where it may block.
+///
+/// # Errors
+/// Those of `act`.
+pub async fn blocking<T: Send + 'static>(
+    act: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(act)
+        .await
+        .unwrap_or_else(|_| Err(Fault::new(Reason::Internal, "Storing a file failed by a fault of Longshore's own.")))
+}
+
+/// Whether a text is a SHA-256 in hex, as it is written here.
+pub(crate) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 

@@ -23,6 +23,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 
 use crate::{
     accounts::{Minter, Release},
+    artifacts::{Artifacts, Keeping},
     audit::Refusals,
     authorization::{Listener, Trust},
     config::Config,
@@ -57,6 +58,7 @@ use crate::{
 };
 
 pub mod accounts;
+pub mod artifacts;
 pub mod audit;
 pub mod authorization;
 pub mod clock;
@@ -130,6 +132,9 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
     let enrolment = Arc::new(Enrolment::new(Arc::clone(&trust), Arc::clone(&vault.pki), urls.clone()));
     let certificate = Certificate::keep(Arc::clone(&vault.pki), config.certificate_names(), shutdown.clone())?;
     let files = Files::new(config.data_dir.join("files"));
+    let keeping = Keeping { quota: config.artifact_quota, retention: config.artifact_retention };
+    let artifacts = Artifacts::new(vault.store.clone(), config.data_dir.join("artifacts"), keeping);
+    artifacts.keep_tidy(shutdown.clone());
     let issuer = match &config.oidc_issuer {
         Some(url) => Issuer::open(url.clone(), vault.store.clone(), vault.seal.clone(), clock::now()).await?,
         None => Issuer::disabled(),
@@ -156,8 +161,15 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
         Arc::new(LiveFleet { driver: driver.clone(), store: store.clone(), presence: presence.clone() });
 
     // Services
-    let deployments =
-        Deployments::new(store.clone(), seal.clone(), preparer.clone(), driver.clone(), logs.clone(), shutdown.clone());
+    let deployments = Deployments::new(
+        store.clone(),
+        seal.clone(),
+        preparer.clone(),
+        driver.clone(),
+        logs.clone(),
+        artifacts.clone(),
+        shutdown.clone(),
+    );
     let coordinator = Coordinator { trust: Arc::clone(&trust), store_id: Arc::clone(&vault.store_id) };
     let accounts =
         Accounts { trust: Arc::clone(&trust), minter: minter.clone(), workers: Arc::new(deployments.clone()) };
@@ -178,6 +190,7 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
         release,
         asked: Arc::new(RateLimit::new(ASKED_A_MINUTE, Duration::from_secs(60))),
         files,
+        artifacts,
         store_id: Arc::clone(&vault.store_id),
         shutdown: shutdown.clone(),
     };

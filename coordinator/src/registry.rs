@@ -2,6 +2,7 @@
 //! audit line make one transaction.
 
 pub mod account;
+pub mod artifact;
 pub mod authority;
 pub mod environment;
 pub mod invitation;

@@ -10,4 +10,5 @@ pub mod outcome;
 pub mod plan;
 pub mod reason;
 pub mod scope;
+pub mod size;
 pub mod template;

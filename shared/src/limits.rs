@@ -49,6 +49,18 @@ pub const OBJECT_TAGS: usize = 10;
 pub const OBJECT_KEY_BYTES: usize = 1024;
 /// 5 GiB: one file of a project.
 pub const FILE_BYTES: u64 = 5 << 30;
+/// 5 GiB: one artifact.
+pub const ARTIFACT_BYTES: u64 = 5 << 30;
+/// 200 artifacts of one attempt: more belong into an archive.
+pub const ARTIFACTS: usize = 200;
+/// 255 bytes: an artifact's name; what file systems take as the name of a file.
+pub const ARTIFACT_NAME_BYTES: usize = 255;
+/// 30 minutes: how long the artifacts of one attempt may be copied on the worker, all of them together.
+pub const ARTIFACTS_COPIED_WITHIN: Duration = Duration::from_secs(30 * 60);
+/// 100 GiB: all artifacts on the coordinator, unless it is told otherwise.
+pub const ARTIFACT_QUOTA_BYTES: u64 = 100 << 30;
+/// 90 days: how long artifacts are kept after their deployment ended, unless the coordinator is told otherwise.
+pub const ARTIFACT_RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
 /// 256 KiB: one chunk of a file on the wire.
 pub const CHUNK_BYTES: usize = 256 << 10;
 /// 2 MiB: one gRPC message on the admin and worker listeners.

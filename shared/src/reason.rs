@@ -108,6 +108,14 @@ reasons! {
     TokenNotFound = "TOKEN_NOT_FOUND", NotFound;
     /// The coordinator does not hold that file.
     FileNotFound = "FILE_NOT_FOUND", NotFound;
+    /// The deployment has no such artifact.
+    ArtifactNotFound = "ARTIFACT_NOT_FOUND", NotFound;
+    /// The artifact is not stored: it is on its way, was refused, or was removed after the time for which artifacts are kept.
+    ArtifactNotStored = "ARTIFACT_NOT_STORED", Precondition;
+    /// The artifacts of all deployments would have more bytes than `--artifact-quota` allows; this one was not taken.
+    ArtifactQuota = "ARTIFACT_QUOTA", Exhausted;
+    /// An artifact did not arrive as the worker said it is: its bytes changed on the worker's disk.
+    ArtifactDamaged = "ARTIFACT_DAMAGED", Precondition;
     /// Something of that name is there.
     AlreadyExists = "ALREADY_EXISTS", Exists;
     /// The request_id was used for another request.

@@ -159,5 +159,6 @@ fn result(execution_id: String) -> wire::ResultNotice {
         digest: vec![0; 32],
         outputs: Vec::new(),
         identity: None,
+        artifacts: Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! Workers on hosts: what is killed, cut off or set to a wrong time, and what must still be true afterwards.
 
+mod artifacts;
 mod asking;
 mod clocks;
 mod counting;

@@ -20,10 +20,13 @@ use crate::{
     journal::{Journal, Opened},
     outbox::Outbox,
     session::{self, Session, renew_for_ever},
+    uploads::Uploads,
 };
 
 /// 256 messages from the coordinator that the driver has not looked at: more than it says about 64 slots at once.
 const FROM_SESSION: usize = 256;
+/// 64 attempts whose artifacts are settled and of which the driver has not heard: more wait in the uploads.
+const SETTLED: usize = 64;
 /// Half a second for the last words to the coordinator.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(500);
 
@@ -51,15 +54,26 @@ pub async fn run(
         error!(error = why, "records of earlier attempts are lost; the coordinator will ask a person about them");
     }
     let outbox = Outbox::default();
+    // The bound is explained above.
+    let (to_settled, settled) = mpsc::channel(SETTLED);
+    let uploads = Uploads::new(to_settled);
     let (access, client) = watch::channel(None);
     // The bound is explained above.
     let (to_driver, session) = mpsc::channel(FROM_SESSION);
     let reconnect = Arc::new(Notify::new());
     let journal_id = journal.id().to_owned();
-    let parts = Parts { host: host.clone(), journal, session, access: client.clone(), outbox: outbox.clone() };
+    let parts = Parts {
+        host: host.clone(),
+        journal,
+        session,
+        access: client.clone(),
+        outbox: outbox.clone(),
+        uploads: uploads.clone(),
+        settled,
+    };
     let driver = Driver::recover(parts, memory).await?;
     let session =
-        Session { host: host.clone(), journal_id, driver: to_driver, outbox, access, reconnect: reconnect.clone() };
+        Session { host: host.clone(), journal_id, driver: to_driver, outbox, uploads, access, reconnect: reconnect.clone() };
     let session = session::start(session, shutdown.clone());
     let renewal = task::spawn("certificate renewal", renew_for_ever(host.clone(), client, reconnect));
     info!(worker = host.identity.membership().worker_name, slots = host.slots, "agent started");

@@ -1,11 +1,12 @@
 //! Turns the agent's mind into acts: select what happened, let it decide, perform what it wishes.
 
 mod children;
+mod forgetting;
 mod perform;
 mod tasks;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -28,6 +29,7 @@ use crate::{
     outbox::Outbox,
     preparation::{Access, Prepared},
     session::{Link, SessionEvent},
+    uploads::Uploads,
     watch::{Sights, Watcher},
     wire::{self, Heard},
 };
@@ -64,6 +66,10 @@ pub struct Driver {
     link: Option<Link>,
     access: Access,
     outbox: Outbox,
+    uploads: Uploads,
+    settled: mpsc::Receiver<ExecutionId>,
+    /// The coordinator has all of them but artifacts.
+    forgettable: BTreeSet<ExecutionId>,
     watcher: Watcher,
     children: Children,
     facts: mpsc::Receiver<Fact>,
@@ -106,6 +112,10 @@ pub struct Parts {
     pub access: Access,
     /// Event streams.
     pub outbox: Outbox,
+    /// Artifacts.
+    pub uploads: Uploads,
+    /// Attempts whose artifacts are settled.
+    pub settled: mpsc::Receiver<ExecutionId>,
 }
 
 impl Driver {
@@ -115,7 +125,7 @@ impl Driver {
     /// # Errors
     /// With exit code 70, when the kernel gives no inotify instance or no signal handler.
     pub async fn recover(parts: Parts, memory: worker_core::Memory) -> Result<Self, Failure> {
-        let Parts { host, journal, session, access, outbox } = parts;
+        let Parts { host, journal, session, access, outbox, uploads, settled } = parts;
         let began = Instant::now();
         let (agent, effects) = Agent::recover(Mono::default(), host.slots, memory);
         // The bound is explained above.
@@ -130,6 +140,9 @@ impl Driver {
             link: None,
             access,
             outbox,
+            uploads,
+            settled,
+            forgettable: BTreeSet::new(),
             watcher: Watcher::new().map_err(|error| internal("inotify", &error))?,
             children: Children::new().map_err(|error| internal("SIGCHLD", &error))?,
             facts,
@@ -174,6 +187,7 @@ impl Driver {
             () = shutdown.requested() => Ok(vec![]),
             changed = self.durability.changed() => self.synced(changed.is_ok()),
             Some(fact) = self.facts.recv() => Ok(self.learned(fact)),
+            Some(execution) = self.settled.recv() => Ok(self.artifacts_settled(execution)),
             event = self.session.recv() => Ok(event.map(|event| self.session_event(event)).unwrap_or_default()),
             ended = self.children.ended() => {
                 self.examine_all(ended);
@@ -248,6 +262,9 @@ impl Driver {
         finding: Option<Finding>,
         notice: Option<Box<ResultNotice>>,
     ) -> Vec<Input> {
+        if matches!(finding, Some(Finding::Ended | Finding::Dead { .. })) {
+            self.uploads.look(execution);
+        }
         let attempt = self.attempt(execution);
         attempt.is_being_examined = false;
         attempt.notice = notice;
@@ -263,14 +280,16 @@ impl Driver {
     fn session_event(&mut self, event: SessionEvent) -> Vec<Input> {
         match event {
             SessionEvent::Greeting(answer) => {
+                let greeting = self.agent.greeting();
+                greeting.held.iter().for_each(|held| self.uploads.look(held.execution));
                 // A session that no longer waits for it has broken.
-                let _ = answer.send(self.agent.greeting());
+                let _ = answer.send(greeting);
                 vec![]
             }
             SessionEvent::Opened(link, welcome) => match wire::welcomed(&welcome) {
                 Ok(input) => {
                     self.link = Some(link);
-                    vec![input]
+                    self.unless_artifacts_remain(input)
                 }
                 Err(nonsense) => {
                     error!(error = %nonsense, "session given up");
@@ -279,7 +298,7 @@ impl Driver {
                 }
             },
             SessionEvent::Heard(message) => match wire::heard(*message) {
-                Ok(Heard::Fact(input)) => vec![input],
+                Ok(Heard::Fact(input)) => self.unless_artifacts_remain(input),
                 Ok(Heard::Offer(offer, spec)) => {
                     if self.agent.phase(offer.execution).is_none() {
                         self.attempt(offer.execution).spec = spec;

@@ -3,6 +3,7 @@
 //!
 //! Knows nothing of processes, scripts or the wire.
 
+mod artifacts;
 mod events;
 mod exit;
 mod order;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use shared::limits;
 
 pub use self::{
+    artifacts::{Artifact, ArtifactsDir},
     events::{EventReader, EventWriter},
     exit::{EXIT_SLOT_BYTES, ExitRecord, ExitSlot},
     order::{Refusal, ShimOrder},
@@ -106,6 +108,12 @@ impl ExecDir {
     #[must_use]
     pub fn work(&self) -> PathBuf {
         self.path.join("work")
+    }
+
+    /// What the attempt leaves behind for people.
+    #[must_use]
+    pub fn artifacts(&self) -> ArtifactsDir {
+        ArtifactsDir::new(self.path.join("artifacts"))
     }
 
     /// Takes the lock, waiting for whoever holds it.

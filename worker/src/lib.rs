@@ -28,5 +28,6 @@ pub mod script;
 pub mod session;
 pub mod shim;
 pub mod step_users;
+pub mod uploads;
 pub mod watch;
 pub mod wire;

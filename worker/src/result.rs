@@ -3,13 +3,17 @@
 use std::io;
 
 use prost::Message;
-use proto::worker::{Frame, OutputVariable, ResultNotice, StepIdentity, frame::Body};
+use proto::worker::{Artifact, Frame, OutputVariable, ResultNotice, StepIdentity, frame::Body};
 use shared::{
     id::ExecutionId,
     outcome::{Outcome, OutcomeKind},
 };
+use tracing::error;
 
-use crate::exec_dir::{EventReader, ExecDir, ExitRecord};
+use crate::{
+    exec_dir::{EventReader, ExecDir, ExitRecord},
+    wire,
+};
 
 /// Reads how an attempt ended; none when it has no exit record.
 ///
@@ -25,7 +29,17 @@ pub fn notice(exec: &ExecDir, execution: ExecutionId) -> io::Result<Option<Resul
         digest: unhex(&digest),
         outputs: told.outputs,
         identity: told.identity,
+        artifacts: artifacts(exec, execution),
     }))
+}
+
+/// An end that is known must be told, whatever the disk did to the rest.
+fn artifacts(exec: &ExecDir, execution: ExecutionId) -> Vec<Artifact> {
+    let found = exec.artifacts().list().unwrap_or_else(|error| {
+        error!(%execution, %error, "artifacts cannot be read");
+        Vec::new()
+    });
+    found.into_iter().map(wire::artifact).collect()
 }
 
 /// Frames that an attempt's event stream has.

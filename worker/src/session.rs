@@ -24,7 +24,7 @@ use tonic::{Code, Status, Streaming};
 use tracing::{debug, error, info, warn};
 use worker_core::Greeting;
 
-use crate::{failure::Failure, host::Host, outbox::Outbox, preparation::Client, random, wire};
+use crate::{failure::Failure, host::Host, outbox::Outbox, preparation::Client, random, uploads::Uploads, wire};
 
 pub use renewal::renew_for_ever;
 
@@ -85,6 +85,8 @@ pub struct Session {
     pub driver: mpsc::Sender<SessionEvent>,
     /// Event streams.
     pub outbox: Outbox,
+    /// Artifacts.
+    pub uploads: Uploads,
     /// Gets the client of the session that stands.
     pub access: watch::Sender<Option<Client>>,
     /// Told to make a new session at once.
@@ -178,11 +180,13 @@ impl Session {
         if self.driver.send(SessionEvent::Opened(link, Box::new(welcome))).await.is_err() {
             return Broken::GivenUp;
         }
+        let uploads = self.uploads.send(&self.host.home, client.clone());
         let streams = self.send_streams(client);
         let messages = self.hear(&mut incoming);
         tokio::select! {
             broken = messages => broken,
             broken = streams => broken,
+            never = uploads => match never {},
             () = give_up.notified() => Broken::GivenUp,
             () = self.reconnect.notified() => Broken::GivenUp,
         }

@@ -3,6 +3,7 @@
 //!
 //! It is small on purpose: no async runtime, one thread (a second one while the step has AWS credentials), files only.
 
+mod artifacts;
 mod attempt;
 mod child_env;
 mod log;

@@ -13,6 +13,8 @@ use shared::{
 };
 use worker_core::{CancelPhase, Directive, Input, Message, Offer, Phase, RejectKind, Standing, Terms};
 
+use crate::exec_dir::Artifact;
+
 /// What the coordinator said, as the agent's mind takes it.
 #[derive(Debug)]
 pub enum Heard {
@@ -26,6 +28,17 @@ pub enum Heard {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the coordinator sent {0}")]
 pub struct Nonsense(pub &'static str);
+
+/// An artifact as the coordinator is told of it.
+#[must_use]
+pub fn artifact(artifact: Artifact) -> wire::Artifact {
+    wire::Artifact {
+        number: artifact.number.cast_signed(),
+        name: artifact.name,
+        size: artifact.size.cast_signed(),
+        sha256: artifact.sha256,
+    }
+}
 
 /// Reads a message of a running session.
 ///

@@ -1,30 +1,21 @@
 //! What a coordinator sends about a deployment, through broken connections: each stream goes on after the last thing seen.
 
-use std::time::Duration;
-
 use proto::deployment as d;
-use service::backoff::Backoff;
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, sleep},
+    time::sleep,
 };
 use tonic::Status;
 
 use crate::{
     connection::{Connection, is_out_of_reach},
     failure::Failure,
+    patience::Patience,
 };
 
 /// 64 updates: a slow terminal holds the streams back rather than filling memory; each is at most one message.
 const PENDING: usize = 64;
-/// 0.5 s before the second try.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// 10 s: the longest a person should wait after the coordinator is back.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// 15 minutes out of reach: longer than a restart or an upgrade of a coordinator takes.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(15 * 60);
-
 /// Something that came from a coordinator, or did not.
 pub(super) enum Update {
     /// Events come from here on; what is looked at now is not older than they are.
@@ -207,33 +198,5 @@ impl Source {
     async fn send(&self, update: Update) {
         // Nobody listens any more: this task is about to be ended too.
         let _ = self.updates.send(update).await;
-    }
-}
-
-/// How long to go on trying.
-struct Patience {
-    backoff: Backoff,
-    since: Instant,
-}
-
-impl Patience {
-    fn new() -> Self {
-        Self { backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT), since: Instant::now() }
-    }
-
-    /// It worked.
-    fn renew(&mut self) {
-        self.backoff.reset();
-        self.since = Instant::now();
-    }
-
-    fn is_over(&self) -> bool {
-        self.since.elapsed() > GIVE_UP_AFTER
-    }
-
-    fn next(&mut self) -> Duration {
-        // The low half of a version 4 UUID is random but for its first two bits.
-        let random = uuid::Uuid::new_v4().as_u128() as u32;
-        self.backoff.next(f64::from(random) / f64::from(u32::MAX))
     }
 }

@@ -47,6 +47,7 @@ impl Script {
 impl DeploymentService for Script {
     type WatchDeploymentStream = Answers<d::DeploymentEvent>;
     type ReadLogStream = Answers<d::LogChunk>;
+    type ReadArtifactStream = Answers<d::ArtifactChunk>;
 
     async fn watch_deployment(
         &self,
@@ -80,6 +81,20 @@ impl DeploymentService for Script {
         &self,
         _: Request<d::ListDeploymentsRequest>,
     ) -> Result<Response<d::ListDeploymentsResponse>, Status> {
+        Err(Status::unimplemented("not in this script"))
+    }
+
+    async fn list_artifacts(
+        &self,
+        _: Request<d::ListArtifactsRequest>,
+    ) -> Result<Response<d::ListArtifactsResponse>, Status> {
+        Err(Status::unimplemented("not in this script"))
+    }
+
+    async fn read_artifact(
+        &self,
+        _: Request<d::ReadArtifactRequest>,
+    ) -> Result<Response<Self::ReadArtifactStream>, Status> {
         Err(Status::unimplemented("not in this script"))
     }
 

@@ -60,6 +60,8 @@ pub const RULES: &[Rule] = &[
     rule("/longshore.deployment.v1.DeploymentService/ListDeployments", Admin, VIEWER, "deployment.list"),
     rule("/longshore.deployment.v1.DeploymentService/WatchDeployment", Admin, VIEWER, "deployment.watch"),
     rule("/longshore.deployment.v1.DeploymentService/ReadLog", Admin, VIEWER, "deployment.log"),
+    rule("/longshore.deployment.v1.DeploymentService/ListArtifacts", Admin, VIEWER, "artifact.list"),
+    rule("/longshore.deployment.v1.DeploymentService/ReadArtifact", Admin, VIEWER, "artifact.read"),
     rule("/longshore.deployment.v1.DeploymentService/CancelDeployment", Admin, DEPLOYER, "deployment.cancel"),
     rule("/longshore.deployment.v1.DeploymentService/ResolveStep", Admin, ADMIN, "deployment.resolve"),
     rule("/longshore.deployment.v1.DeploymentService/AnswerStep", Admin, DEPLOYER, "deployment.answer"),
@@ -76,6 +78,7 @@ pub const RULES: &[Rule] = &[
     rule("/longshore.worker.v1.SessionService/FetchStep", Worker, WORKER, "step.fetch"),
     rule("/longshore.worker.v1.SessionService/FetchCredentials", Worker, WORKER, "credentials.fetch"),
     rule("/longshore.worker.v1.SessionService/FetchFile", Worker, WORKER, "file.fetch"),
+    rule("/longshore.worker.v1.SessionService/StoreArtifact", Worker, WORKER, "artifact.store"),
     rule("/longshore.worker.v1.SessionService/RenewCertificate", Worker, WORKER, "certificate.renew"),
 
     // A load balancer that asks whether we live has no token. Reflection lists the whole contract: whoever may read may see it.

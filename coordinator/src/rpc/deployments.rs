@@ -6,8 +6,8 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use proto::{
     deployment::{
-        AnswerStepRequest, CancelDeploymentRequest, CreateDeploymentRequest, Deployment, DeploymentEvent,
-        GetDeploymentRequest, ListDeploymentsRequest, ListDeploymentsResponse, LogChunk, ReadLogRequest,
+        AnswerStepRequest, ArtifactChunk, CancelDeploymentRequest, CreateDeploymentRequest, Deployment, DeploymentEvent,
+        GetDeploymentRequest, ListArtifactsRequest, ListArtifactsResponse, ListDeploymentsRequest, ListDeploymentsResponse, LogChunk, ReadArtifactRequest, ReadLogRequest,
         ResolveStepRequest, RetryDeploymentRequest, RunCommandRequest, WatchDeploymentRequest,
         deployment_service_server::DeploymentService,
     },
@@ -23,6 +23,7 @@ use self::{
     log::LogReader,
 };
 use crate::{
+    artifacts::Artifacts,
     authorization::Caller,
     driver::Driver,
     log_store::LogStore,
@@ -32,6 +33,7 @@ use crate::{
 };
 
 mod account_test;
+mod artifacts;
 mod command;
 mod create;
 mod decide;
@@ -56,6 +58,7 @@ pub struct Deployments {
     preparer: Preparer,
     driver: Driver,
     logs: LogStore,
+    artifacts: Artifacts,
     /// Held while a project's deployment is made: their numbers follow each other, so racing would only make them try again.
     creating: Arc<Mutex<()>>,
     test_taken_within: Duration,
@@ -71,6 +74,7 @@ impl Deployments {
         preparer: Preparer,
         driver: Driver,
         logs: LogStore,
+        artifacts: Artifacts,
         shutdown: Shutdown,
     ) -> Self {
         Self {
@@ -79,6 +83,7 @@ impl Deployments {
             preparer,
             driver,
             logs,
+            artifacts,
             creating: Arc::default(),
             test_taken_within: TEST_TAKEN_WITHIN,
             shutdown,
@@ -115,6 +120,7 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl DeploymentService for Deployments {
     type WatchDeploymentStream = Answers<DeploymentEvent>;
     type ReadLogStream = Answers<LogChunk>;
+    type ReadArtifactStream = Answers<ArtifactChunk>;
 
     async fn create_deployment(
         &self,
@@ -163,6 +169,21 @@ impl DeploymentService for Deployments {
             Ok::<_, Status>(chunk.map(|chunk| (chunk, reader)))
         });
         Ok(Response::new(self.until_shutdown(chunks)))
+    }
+
+    async fn list_artifacts(
+        &self,
+        request: Request<ListArtifactsRequest>,
+    ) -> Result<Response<ListArtifactsResponse>, Status> {
+        self.list_all_artifacts(request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn read_artifact(
+        &self,
+        request: Request<ReadArtifactRequest>,
+    ) -> Result<Response<Self::ReadArtifactStream>, Status> {
+        let chunks = self.artifact_reader(request.into_inner()).await.map_err(status)?;
+        Ok(Response::new(self.until_shutdown(chunks.map_err(status))))
     }
 
     async fn cancel_deployment(

@@ -23,7 +23,7 @@ use crate::{
     audit,
     authorization::{Caller, Trust},
     clock,
-    files::Files,
+    files::{Files, blocking},
     registry::{
         project::{self, Row},
         variable,
@@ -56,7 +56,7 @@ impl ProjectService for Projects {
             return answer(Err(Fault::new(Reason::InvalidArgument, sentence)));
         }
         let files = self.files.clone();
-        let missing = upload::blocking(move || {
+        let missing = blocking(move || {
             Ok(request.sha256.into_iter().filter(|digest| files.size(digest).is_none()).collect())
         });
         answer(missing.await.map(|sha256| FindMissingFilesResponse { sha256 }))
@@ -136,7 +136,7 @@ impl Projects {
         let wanted = request.project.unwrap_or_default();
         let described = Described::try_from(&wanted)?;
         let (files, process) = (self.files.clone(), described.process.clone());
-        upload::blocking(move || apply::ensure_uploaded(&files, &process)).await?;
+        blocking(move || apply::ensure_uploaded(&files, &process)).await?;
         let validate_only = request.validate_only;
         self.trust
             .store

@@ -24,6 +24,7 @@ use tonic::{Request, Response, Status, Streaming};
 use self::control::Control;
 use crate::{
     accounts::Release,
+    artifacts::Artifacts,
     authorization::Caller,
     drain::Drain,
     driver::Driver,
@@ -37,10 +38,11 @@ use crate::{
     store::Store,
 };
 
+mod artifact;
 mod control;
 mod words;
 
-/// 16 batches of at most 512 KiB wait for their acknowledgement to be sent.
+/// 16 answers wait to be sent: of batches of at most 512 KiB, or of one artifact.
 const ACKS: usize = 16;
 
 /// 4 chunks of 256 KiB wait for a worker that reads slowly.
@@ -72,6 +74,8 @@ pub struct Session {
     pub asked: Arc<RateLimit<ExecutionId>>,
     /// Uploaded files.
     pub files: Files,
+    /// What steps left behind.
+    pub artifacts: Artifacts,
     /// Of the store, told in the Welcome.
     pub store_id: Arc<str>,
     /// When sessions end, so as not to hold up the coordinator's end.
@@ -84,6 +88,7 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl SessionService for Session {
     type ControlStream = Answers<CoordinatorMessage>;
     type EventsStream = Answers<EventAck>;
+    type StoreArtifactStream = Answers<wire::ArtifactAnswer>;
     type FetchFileStream = Answers<wire::FileChunk>;
 
     async fn control(
@@ -151,6 +156,30 @@ impl SessionService for Session {
         let file = self.files.open(&sha256).await.map_err(|fault| to_status(&fault))?;
         let (chunks, out) = mpsc::channel(CHUNKS);
         task::spawn("send-file", send_file(file, chunks));
+        Ok(Response::new(Box::pin(ReceiverStream::new(out))))
+    }
+
+    async fn store_artifact(
+        &self,
+        request: Request<Streaming<wire::ArtifactPart>>,
+    ) -> Result<Response<Self::StoreArtifactStream>, Status> {
+        let worker = worker_of(&request)?;
+        let mut parts = request.into_inner();
+        let (execution, offer) = artifact::offered(&mut parts).await?;
+        self.ensure_its_own(worker, execution).await?;
+        let (answers, out) = mpsc::channel(ACKS);
+        let this = self.clone();
+        task::spawn("artifact", async move {
+            let received = tokio::select! {
+                received = artifact::receive(&this.artifacts, execution, &offer, parts, &answers) => received,
+                () = this.shutdown.requested() => return,
+            };
+            if let Err(status) = received {
+                tracing::warn!(%worker, %execution, error = status.message(), "an artifact was not taken to its end");
+                // The worker may have gone; then it offers it again.
+                let _ = answers.send(Err(status)).await;
+            }
+        });
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
     }
 

@@ -115,6 +115,23 @@ function Update-Progress([int]$percentage, [string]$message) {
     Send-LongshoreMessage 'progress' ([ordered]@{ percentage = "$percentage"; message = $message })
 }
 
+# Held from now on, copied when the script has ended.
+function New-OctopusArtifact {
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, Mandatory = $true, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [Alias('FullName')][string]$Path,
+        [Parameter(Position = 1)][string]$Name
+    )
+    process {
+        $attributes = [ordered]@{ path = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Path) }
+        if ($Name) {
+            $attributes['name'] = $Name
+        }
+        Send-LongshoreMessage 'createArtifact' $attributes
+    }
+}
+
 function Execute-WithRetry([ScriptBlock]$command, [int]$maxFailures = 3, [int]$sleepBetweenFailures = 1) {
     for ($attempt = 1; ; $attempt++) {
         try {

@@ -79,6 +79,11 @@ def updateprogress(progress, message=None):
     __send("progress", {"percentage": progress, "message": "" if message is None else message})
 
 
+def createartifact(path, fileName=None):
+    """Held from now on, copied when the script has ended."""
+    __send("createArtifact", {"path": __os.path.abspath(path), "name": fileName})
+
+
 def __foreign(name):
     def left_out(*_, **__):
         __write("warning", f"{name} has no meaning in Longshore and was left out.")
@@ -86,6 +91,7 @@ def __foreign(name):
     return left_out
 
 
+new_octopusartifact = createartifact
 fail_step, update_progress, fail_healthcheck = failstep, updateprogress, failstep
 set_environmentstate, set_environmenturl = __foreign("set_environmentstate"), __foreign("set_environmenturl")
 new_octopustarget, remove_octopustarget = __foreign("new_octopustarget"), __foreign("remove_octopustarget")

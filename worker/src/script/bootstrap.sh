@@ -108,6 +108,18 @@ update_progress() {
   __longshore_send "##octopus[progress percentage='$(encode_servicemessagevalue "${1-0}")' message='$(encode_servicemessagevalue "${2-}")']"
 }
 
+# Held from now on, copied when the script has ended.
+new_octopusartifact() {
+  local path=${1-} name=
+  if [[ ! $path ]]; then
+    printf 'new_octopusartifact needs the path of a file.\n' >&2
+    return 1
+  fi
+  if [[ $path != /* ]]; then path=$PWD/$path; fi
+  if [[ ${2-} ]]; then name=" name='$(encode_servicemessagevalue "$2")'"; fi
+  __longshore_send "##octopus[createArtifact path='$(encode_servicemessagevalue "$path")'$name]"
+}
+
 set_environmentstate() { __longshore_foreign set_environmentstate; }
 set_environmenturl() { __longshore_foreign set_environmenturl; }
 new_octopustarget() { __longshore_foreign new_octopustarget; }

@@ -25,6 +25,7 @@ use shared::{limits, outcome::Outcome};
 
 use self::{access::Access, work::Work};
 use super::{
+    artifacts::Artifacts,
     child_env::{environment, temporary},
     log::Log,
     pump::{Events, Patience, Pump},
@@ -64,7 +65,8 @@ pub(super) struct NotStarted {
 impl<'a> Attempt<'a> {
     pub(super) fn new(mut order: ShimOrder, exec: &'a ExecDir, runtime: &'a RuntimeDir, log: Log) -> Self {
         let spec = order.spec.take().unwrap_or_default();
-        let recorder = Recorder::new(log, Redactor::new(), &spec.output_key);
+        let artifacts = Artifacts::new(exec.work(), order.step_user());
+        let recorder = Recorder::new(log, Redactor::new(), &spec.output_key, artifacts);
         Self { order, spec, exec, runtime, recorder }
     }
 
@@ -149,7 +151,15 @@ impl<'a> Attempt<'a> {
         let tree = Tree::new(Pid::from_child(&launched.child), cgroup, self.order.step_user());
         let events = Events { cancel, timer, notices, wake };
         let ended = Pump::new(&mut self.recorder, self.exec, events, patience, launched, tree)?.run()?;
+        self.keep_artifacts()?;
         Ok(ending::outcome(&ended, &self.recorder, speaker(&self.spec)))
+    }
+
+    /// Also of a script that failed or was ended: that is when people want its files. Whoever asks for its end now, does not.
+    fn keep_artifacts(&mut self) -> io::Result<()> {
+        let asked = self.exec.cancel_request();
+        let exec = self.exec;
+        self.recorder.keep_artifacts(&exec.artifacts(), &|| exec.cancel_request() != asked)
     }
 
     fn launch(&mut self, access: &Access, cgroup: Option<&Cgroup>) -> Result<Launched, NotStarted> {

@@ -12,14 +12,17 @@ use proto::{
     deployment::log_frame::{Level, Source},
     worker::{Progress, StepIdentity, frame::Body},
 };
+use shared::{limits, size};
 
 use super::{
+    artifacts::Artifacts,
     log::Log,
     message::{Message, Piece, Scanner},
     output::{OutputError, Outputs},
     redactor::Redactor,
     text::Text,
 };
+use crate::exec_dir::ArtifactsDir;
 
 /// What a child gave as the reason of its failure.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,6 +42,7 @@ pub(super) struct Recorder {
     stdout_messages: Scanner,
     side_messages: Scanner,
     outputs: Outputs,
+    artifacts: Artifacts,
     summary: Option<Summary>,
     output_error: Option<OutputError>,
     /// Messages that were warned about.
@@ -66,8 +70,8 @@ const FOREIGN: [&str; 11] = [
 const WARNED: usize = 20;
 
 impl Recorder {
-    /// With the secrets known so far, and the key that seals secret outputs.
-    pub(super) fn new(log: Log, redactor: Redactor, output_key: &[u8]) -> Self {
+    /// With the secrets known so far, the key that seals secret outputs, and what takes note of artifacts.
+    pub(super) fn new(log: Log, redactor: Redactor, output_key: &[u8], artifacts: Artifacts) -> Self {
         let masker = redactor.masker();
         Self {
             log,
@@ -77,6 +81,7 @@ impl Recorder {
             stdout_messages: Scanner::default(),
             side_messages: Scanner::default(),
             outputs: Outputs::new(output_key),
+            artifacts,
             summary: None,
             output_error: None,
             left_out: BTreeSet::new(),
@@ -131,6 +136,34 @@ impl Recorder {
         scanner.finish(|piece| self.side_piece(piece));
         self.stdout.finish(&mut self.log);
         self.stderr.finish(&mut self.log);
+    }
+
+    /// Copies what the script named as artifacts, and says of each what became of it. For when the script has ended.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub(super) fn keep_artifacts(&mut self, into: &ArtifactsDir, is_stopped: &dyn Fn() -> bool) -> io::Result<()> {
+        let (wanted, too_many) = self.artifacts.take();
+        let mut copier = self.artifacts.copier(into, is_stopped);
+        for wanted in wanted {
+            let name = self.masked(&wanted.name);
+            match copier.copy(wanted, &name) {
+                Ok(artifact) => {
+                    let amount = size::shown(artifact.size);
+                    self.line(Level::Info, &format!("Artifact \"{}\" is kept ({amount}).", artifact.name));
+                }
+                Err(why) => self.line(Level::Warning, &format!("Artifact \"{name}\" is left out. {why}")),
+            }
+            self.commit()?;
+        }
+        if too_many > 0 {
+            let most = limits::ARTIFACTS;
+            let sentence = format!(
+                "A step has at most {most} artifacts: {too_many} more are left out. Pack them into one, for example with tar."
+            );
+            self.line(Level::Warning, &sentence);
+        }
+        Ok(())
     }
 
     /// Writes down what is due, see [`Log::commit`].
@@ -222,6 +255,10 @@ impl Recorder {
                 let Some(name) = given("name").filter(|name| !name.is_empty()) else { return false };
                 let sensitive = given("sensitive").is_some_and(|text| text.eq_ignore_ascii_case("true"));
                 self.set_output(name, given("value").unwrap_or_default(), sensitive);
+            }
+            "createartifact" => {
+                let Some(path) = given("path").filter(|path| !path.is_empty()) else { return false };
+                self.artifacts.want(path, given("name").filter(|name| !name.trim().is_empty()));
             }
             "mask" => {
                 let Some(value) = given("value") else { return false };

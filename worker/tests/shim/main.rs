@@ -3,6 +3,7 @@
 // All of it is tests, also what is not marked as one.
 #![allow(clippy::unwrap_used)]
 
+mod artifacts;
 mod disk;
 mod ending;
 mod endpoint;

@@ -105,3 +105,19 @@ fn a_link_among_the_steps_files_is_given_away_itself_and_never_what_it_leads_to(
     let closed = fs::metadata(stage.exec.path()).unwrap().mode() & 0o777;
     assert_eq!(closed, 0o700, "the user's next step cannot even get there");
 }
+
+#[test]
+fn an_artifact_is_read_with_the_steps_own_rights_only() {
+    let body = "echo mine > mine; chmod 600 mine; new_octopusartifact mine\n\
+                new_octopusartifact /etc/shadow; new_octopusartifact ../events.log; new_octopusartifact \"$HOME/../../order\"";
+    let Some(stage) = stage(5, body) else { return };
+    let left = stage.run();
+    let kept = stage.exec.artifacts().list().unwrap();
+    assert_eq!(kept.iter().map(|artifact| artifact.name.as_str()).collect::<Vec<_>>(), ["mine"], "{}", left.system());
+    assert_eq!(fs::read_to_string(stage.exec.artifacts().content(1)).unwrap(), "mine\n");
+    let content = fs::metadata(stage.exec.artifacts().content(1)).unwrap();
+    assert_eq!((content.uid(), content.mode() & 0o777), (0, 0o600), "and nobody else's from then on");
+    for refused in ["/etc/shadow\" cannot be read by the step", "events.log\" cannot be read by the step"] {
+        assert!(left.at(Level::Warning).contains(refused), "{refused}: {}", left.system());
+    }
+}

@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use super::{command::plain_step, *};
 use crate::{
+    artifacts::Keeping,
     authorization::Principal,
     drain::Drain,
     driver::{
@@ -81,8 +82,10 @@ impl Bench {
             shutdown: shutdown.clone(),
         };
         let driver = Driver::start(parts).await.expect("a driver");
+        let keeping = Keeping { quota: u64::MAX, retention: Duration::from_secs(60) };
+        let artifacts = Artifacts::new(store.clone(), folder.path().join("artifacts"), keeping);
         let deployments =
-            Deployments::new(store.clone(), seal, preparer, driver.clone(), logs.clone(), shutdown.clone());
+            Deployments::new(store.clone(), seal, preparer, driver.clone(), logs.clone(), artifacts, shutdown.clone());
         Self { _folder: folder, deployments, store, logs, driver, worker, shutdown }
     }
 

@@ -8,7 +8,7 @@ use shared::{
 use tonic::Streaming;
 
 use super::broken_off;
-use crate::files::{Files, Upload};
+use crate::files::{Files, Upload, blocking};
 
 /// Stores what comes; its size in bytes. A chunk is written before the next is read, so that a fast sender waits.
 pub(super) async fn receive(files: &Files, mut parts: Streaming<UploadFileRequest>) -> Result<u64, Fault> {
@@ -37,15 +37,6 @@ fn push(mut upload: Upload, chunk: &[u8]) -> Result<Upload, Fault> {
 async fn next(parts: &mut Streaming<UploadFileRequest>) -> Result<Option<Part>, Fault> {
     let message = parts.message().await.map_err(|status| broken_off(&status))?;
     message.map(|message| message.part.ok_or_else(|| invalid("A message of the upload is empty."))).transpose()
-}
-
-/// Runs what touches the disk where it may block.
-pub(super) async fn blocking<T: Send + 'static>(
-    act: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(act)
-        .await
-        .unwrap_or_else(|_| Err(Fault::new(Reason::Internal, "Storing a file failed by a fault of Longshore's own.")))
 }
 
 fn invalid(sentence: &str) -> Fault {

@@ -6,8 +6,8 @@ use coordinator_core::input::{Held, Hello, Input};
 use proto::{
     status::to_status,
     worker::{
-        CoordinatorMessage, Directive, Heartbeat, HeartbeatAck, Hello as WireHello, Interrupted, Welcome,
-        WorkerMessage, coordinator_message::Message as Out, directive, worker_message::Message,
+        CoordinatorMessage, Directive, Heartbeat, HeartbeatAck, Hello as WireHello, Interrupted, ResultNotice,
+        Welcome, WorkerMessage, coordinator_message::Message as Out, directive, worker_message::Message,
     },
 };
 use shared::{
@@ -99,6 +99,8 @@ impl Control {
         match &message {
             Message::Heartbeat(heartbeat) => self.heartbeat(heartbeat).await,
             Message::Interrupted(interrupted) => self.expect_rest(interrupted).await?,
+            // Before its end is known: whoever sees that it has ended sees what it left, too.
+            Message::Result(notice) => self.expect_artifacts(notice).await?,
             _ => {}
         }
         let Some(said) = words::said(message)? else { return Ok(()) };
@@ -124,6 +126,16 @@ impl Control {
                 tracing::warn!(worker = %worker, error = %error, "a worker's identity could not be noted");
             }
         }
+    }
+
+    async fn expect_artifacts(&self, notice: &ResultNotice) -> Result<(), Status> {
+        if notice.artifacts.is_empty() {
+            return Ok(());
+        }
+        let execution = execution(&notice.execution_id)?;
+        self.session.ensure_its_own(self.worker, execution).await?;
+        let announced = self.session.artifacts.announce(execution, &notice.artifacts).await;
+        announced.map_err(|fault| to_status(&fault))
     }
 
     /// Of a process that died with its shim, the frames that were saved are fetched; no digest vouches for them.
