@@ -142,11 +142,7 @@ impl Artifacts {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn list_when_settled(
-        &self,
-        deployment: DeploymentId,
-        wait: Duration,
-    ) -> Result<Vec<(Row, u64)>, Fault> {
+    pub async fn list_when_settled(&self, deployment: DeploymentId, wait: Duration) -> Result<Vec<(Row, u64)>, Fault> {
         let until = Instant::now() + wait;
         let mut news = self.0.news.subscribe();
         loop {
@@ -175,7 +171,8 @@ impl Artifacts {
         }
         let path = self.0.contents.find(&row.told.sha256).unwrap_or_default();
         let file = tokio::fs::File::open(&path).await.map_err(|error| {
-            let sentence = format!("The artifact \"{}\" cannot be read from {}: {error}.", row.told.name, path.display());
+            let sentence =
+                format!("The artifact \"{}\" cannot be read from {}: {error}.", row.told.name, path.display());
             Fault::new(Reason::StoreUnavailable, sentence)
         })?;
         Ok((file, row.told.size))
@@ -237,7 +234,8 @@ impl Receiving {
         let settled = match blocking(move || arrival.finish(&sha256)).await? {
             End::Whole(path) => artifacts.place(told, path).await.map(|()| Settled::default()),
             End::Damaged => {
-                let detail = format!("\"{}\" changed on the worker's disk after it was kept: its digest is another.", told.name);
+                let detail =
+                    format!("\"{}\" changed on the worker's disk after it was kept: its digest is another.", told.name);
                 artifacts.refuse(told, Reason::ArtifactDamaged, &detail).await
             }
         };
@@ -269,8 +267,9 @@ fn note(tx: &Connection, told: &Told, quota: u64) -> Result<Row, Fault> {
         );
         artifact::set_state(tx, told, State::Refused, Reason::ArtifactQuota.code(), &detail)?;
     }
-    artifact::get(tx, told.execution, told.number)?
-        .ok_or_else(|| Fault::new(Reason::AttemptNotOpen, format!("The attempt {} was never known here.", told.execution)))
+    artifact::get(tx, told.execution, told.number)?.ok_or_else(|| {
+        Fault::new(Reason::AttemptNotOpen, format!("The attempt {} was never known here.", told.execution))
+    })
 }
 
 fn not_stored(row: &Row) -> Option<String> {

@@ -304,7 +304,7 @@ fn shown_size<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Err
 
 fn shown_span<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     const DAY: u64 = 24 * 3600;
-    let (seconds, is_days) = (span.as_secs(), span.as_secs() % DAY == 0 && span.subsec_nanos() == 0);
+    let (seconds, is_days) = (span.as_secs(), span.as_secs().is_multiple_of(DAY) && span.subsec_nanos() == 0);
     let text = if is_days { format!("{}d", seconds / DAY) } else { humantime::format_duration(*span).to_string() };
     serializer.serialize_str(&text)
 }
@@ -379,7 +379,10 @@ mod tests {
         let printed = config.print().expect("printed");
         assert!(printed.contains("artifact_quota = \"1536 MiB\"\nartifact_retention = \"90d\""), "{printed}");
         let again = Config::resolve(settings(&printed)).expect("valid");
-        assert_eq!((again.artifact_quota, again.artifact_retention), (config.artifact_quota, config.artifact_retention));
+        assert_eq!(
+            (again.artifact_quota, again.artifact_retention),
+            (config.artifact_quota, config.artifact_retention)
+        );
     }
 
     #[test]

@@ -161,9 +161,7 @@ impl Upload {
 ///
 /// # Errors
 /// Those of `act`.
-pub async fn blocking<T: Send + 'static>(
-    act: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
+pub async fn blocking<T: Send + 'static>(act: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
     tokio::task::spawn_blocking(act)
         .await
         .unwrap_or_else(|_| Err(Fault::new(Reason::Internal, "Storing a file failed by a fault of Longshore's own.")))

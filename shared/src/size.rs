@@ -52,7 +52,10 @@ mod tests {
     #[test]
     fn amounts_are_shown_in_the_unit_that_fits() {
         let amounts = [0, 1023, 1024, 1536, 5 << 20, (3 << 30) + (1 << 29), 2 << 40, (1 << 20) - 1];
-        assert_eq!(amounts.map(shown), ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "3.5 GiB", "2.0 TiB", "1.0 MiB"]);
+        assert_eq!(
+            amounts.map(shown),
+            ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "3.5 GiB", "2.0 TiB", "1.0 MiB"]
+        );
     }
 
     #[test]

@@ -9,10 +9,11 @@ use shared::reason::Reason;
 use tests::parts::project;
 
 /// Pages that lead a reader to other files.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
+    "docs/artifacts.md",
     "docs/identities.md",
     "docs/cloudformation.md",
     "docs/masking.md",

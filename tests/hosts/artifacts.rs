@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use tests::{World, WorkerHost, until};
+use tests::{WorkerHost, World, until};
 
 /// 60 seconds for what takes one or two.
 const SOON: Duration = Duration::from_secs(60);
@@ -130,10 +130,10 @@ fn an_artifact_arrives_once_and_whole_though_both_ends_are_killed_on_the_way() -
 
 #[test]
 fn what_the_quota_does_not_allow_fails_no_step_and_says_so() -> Result<()> {
-    let world =
-        World::without_aws_but(|settings| settings.flags = vec!["--artifact-quota".into(), "1 KiB".into()])?;
+    let world = World::without_aws_but(|settings| settings.flags = vec!["--artifact-quota".into(), "1 KiB".into()])?;
     let host = world.host("one")?;
-    let script = "head -c 2000 /dev/zero > large; echo small > small; new_octopusartifact large; new_octopusartifact small";
+    let script =
+        "head -c 2000 /dev/zero > large; echo small > small; new_octopusartifact large; new_octopusartifact small";
     let id = world.start_script("shop", script)?;
     ensure!(world.ended(&id)?["state"] == "succeeded");
     let to = world.folder().join("to");

@@ -13,7 +13,7 @@ fn the_examples_of_the_pages_about_steps_scripts_and_variables_run() -> Result<(
     for environment in ["production", "test"] {
         world.cli().ok(&["environment", "create", environment])?;
     }
-    for page in ["moving-from-octopus", "scripts", "steps", "variables"] {
+    for page in ["artifacts", "moving-from-octopus", "scripts", "steps", "variables"] {
         let yaml = example(page)?;
         let name = yaml.lines().next().and_then(|line| line.strip_prefix("project: ")).context("a project")?.to_owned();
         world.apply(&name, &yaml)?;
@@ -26,10 +26,23 @@ fn the_examples_of_the_pages_about_steps_scripts_and_variables_run() -> Result<(
         let id = world.start_deployment(&name)?;
         let ended = world.ended(&id)?;
         ensure!(ended["state"] == "succeeded", "docs/{page}.md: {ended:#}");
+        if page == "artifacts" {
+            its_artifacts_are_there(&world, &id)?;
+        }
     }
     the_most_specific_value_counts(&world)?;
     whoever_deploys_is_asked(&world)?;
     variables_are_shared(&world)
+}
+
+/// As docs/artifacts.md says of its example.
+fn its_artifacts_are_there(world: &World, id: &str) -> Result<()> {
+    let to = world.folder().join("artifacts");
+    world.cli().ok(&["artifact", "download", id, "--to", &to.display().to_string()])?;
+    for file in ["Build/build log.txt", "Build/app of test.tgz", "Check/report.json"] {
+        ensure!(to.join(file).exists(), "{file}");
+    }
+    Ok(())
 }
 
 /// As docs/variables.md says of its example.

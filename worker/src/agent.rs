@@ -72,8 +72,15 @@ pub async fn run(
         settled,
     };
     let driver = Driver::recover(parts, memory).await?;
-    let session =
-        Session { host: host.clone(), journal_id, driver: to_driver, outbox, uploads, access, reconnect: reconnect.clone() };
+    let session = Session {
+        host: host.clone(),
+        journal_id,
+        driver: to_driver,
+        outbox,
+        uploads,
+        access,
+        reconnect: reconnect.clone(),
+    };
     let session = session::start(session, shutdown.clone());
     let renewal = task::spawn("certificate renewal", renew_for_ever(host.clone(), client, reconnect));
     info!(worker = host.identity.membership().worker_name, slots = host.slots, "agent started");

@@ -93,7 +93,12 @@ impl Download {
 }
 
 /// The artifacts once none that is wanted is on its way, or the time is over.
-async fn settled(connection: &Connection, id: &str, wanted: &Wanted, wait: Duration) -> Result<Vec<d::Artifact>, Failure> {
+async fn settled(
+    connection: &Connection,
+    id: &str,
+    wanted: &Wanted,
+    wait: Duration,
+) -> Result<Vec<d::Artifact>, Failure> {
     let until = Instant::now() + wait;
     let mut has_told = false;
     loop {

@@ -1,11 +1,7 @@
 //! What a coordinator sends about a deployment, through broken connections: each stream goes on after the last thing seen.
 
 use proto::deployment as d;
-use tokio::{
-    sync::mpsc,
-    task::JoinSet,
-    time::sleep,
-};
+use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 use tonic::Status;
 
 use crate::{

@@ -82,7 +82,10 @@ impl Arrival {
     /// [`Reason::InvalidFile`] when there are more than it shall have; [`Reason::StoreUnavailable`].
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         if self.offset + bytes.len() as u64 > self.size {
-            return Err(Fault::new(Reason::InvalidFile, format!("An artifact has more than the {} bytes it was said to have.", self.size)));
+            return Err(Fault::new(
+                Reason::InvalidFile,
+                format!("An artifact has more than the {} bytes it was said to have.", self.size),
+            ));
         }
         self.file.write_all(bytes).map_err(|error| unwritable(&self.path, &error))?;
         self.digest.update(bytes);
@@ -107,7 +110,8 @@ impl Arrival {
         }
         fs::remove_file(&self.path).map_err(|error| unwritable(&self.path, &error))?;
         if self.is_resumed {
-            let sentence = "An artifact that came in several pieces is not what it was said to be. Send it from its beginning.";
+            let sentence =
+                "An artifact that came in several pieces is not what it was said to be. Send it from its beginning.";
             return Err(Fault::new(Reason::InvalidFile, sentence));
         }
         Ok(End::Damaged)

@@ -89,14 +89,7 @@ pub fn insert(connection: &Connection, now: i64, told: &Told) -> Result<bool, Fa
     let inserted = connection.execute(
         "INSERT OR IGNORE INTO artifact (execution_id, number, deployment_id, name, size, sha256, state, created_at)
          SELECT execution_id, ?2, deployment_id, ?3, ?4, ?5, 'arriving', ?6 FROM attempt WHERE execution_id = ?1",
-        params![
-            told.execution.to_string(),
-            told.number,
-            told.name,
-            told.size.cast_signed(),
-            told.sha256,
-            now
-        ],
+        params![told.execution.to_string(), told.number, told.name, told.size.cast_signed(), told.sha256, now],
     );
     inserted.stored("writing an artifact").map(|rows| rows > 0)
 }

@@ -6,9 +6,10 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use proto::{
     deployment::{
-        AnswerStepRequest, ArtifactChunk, CancelDeploymentRequest, CreateDeploymentRequest, Deployment, DeploymentEvent,
-        GetDeploymentRequest, ListArtifactsRequest, ListArtifactsResponse, ListDeploymentsRequest, ListDeploymentsResponse, LogChunk, ReadArtifactRequest, ReadLogRequest,
-        ResolveStepRequest, RetryDeploymentRequest, RunCommandRequest, WatchDeploymentRequest,
+        AnswerStepRequest, ArtifactChunk, CancelDeploymentRequest, CreateDeploymentRequest, Deployment,
+        DeploymentEvent, GetDeploymentRequest, ListArtifactsRequest, ListArtifactsResponse, ListDeploymentsRequest,
+        ListDeploymentsResponse, LogChunk, ReadArtifactRequest, ReadLogRequest, ResolveStepRequest,
+        RetryDeploymentRequest, RunCommandRequest, WatchDeploymentRequest,
         deployment_service_server::DeploymentService,
     },
     status::to_status,

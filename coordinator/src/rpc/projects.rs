@@ -56,9 +56,8 @@ impl ProjectService for Projects {
             return answer(Err(Fault::new(Reason::InvalidArgument, sentence)));
         }
         let files = self.files.clone();
-        let missing = blocking(move || {
-            Ok(request.sha256.into_iter().filter(|digest| files.size(digest).is_none()).collect())
-        });
+        let missing =
+            blocking(move || Ok(request.sha256.into_iter().filter(|digest| files.size(digest).is_none()).collect()));
         answer(missing.await.map(|sha256| FindMissingFilesResponse { sha256 }))
     }
 

@@ -142,8 +142,12 @@ impl Copier<'_> {
 
     /// Answers how many bytes there were, and their digest.
     fn pour(&self, mut source: File, path: &Path, content: &Path) -> Result<(u64, String), String> {
-        let mut target =
-            File::options().create_new(true).write(true).mode(0o600).open(content).map_err(|error| unwritable(&error))?;
+        let mut target = File::options()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(content)
+            .map_err(|error| unwritable(&error))?;
         let (mut digest, mut bytes) = (digest::Context::new(&digest::SHA256), 0);
         let mut piece = vec![0; PIECE];
         loop {

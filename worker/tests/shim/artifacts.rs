@@ -57,7 +57,11 @@ echo later > later.txt
     assert_kept(&stage, &left, &wanted);
     assert!(left.at(Level::Info).contains("Artifact \"sub-log\" is kept (13 B)."), "{}", left.system());
     // Named before it was there, and not there in the end.
-    assert!(left.at(Level::Warning).contains("Artifact \"gone.txt\" is left out. There is no file"), "{}", left.system());
+    assert!(
+        left.at(Level::Warning).contains("Artifact \"gone.txt\" is left out. There is no file"),
+        "{}",
+        left.system()
+    );
 }
 
 #[test]
@@ -119,7 +123,11 @@ fn a_secret_in_a_name_is_masked_wherever_the_name_is_seen() {
     let stage = Stage::bash(body).secret("Password", "hunter22-canary");
     let left = stage.run();
     assert_kept(&stage, &left, &[("of-********.txt", "x\n")]);
-    assert!(left.system().contains("\"of-********.txt\" is kept") && left.system().contains("no-********"), "{}", left.system());
+    assert!(
+        left.system().contains("\"of-********.txt\" is kept") && left.system().contains("no-********"),
+        "{}",
+        left.system()
+    );
     for file in stage.files() {
         let bytes = fs::read(&file).unwrap();
         assert!(!bytes.windows(15).any(|window| window == b"hunter22-canary"), "{}", file.display());
@@ -154,7 +162,8 @@ fn more_artifacts_than_an_attempt_may_have_are_counted_and_left_out() {
 
 #[test]
 fn a_file_that_is_too_large_is_not_even_begun() {
-    let stage = Stage::bash("truncate -s 6G large; new_octopusartifact large; truncate -s 5M fits; new_octopusartifact fits");
+    let stage =
+        Stage::bash("truncate -s 6G large; new_octopusartifact large; truncate -s 5M fits; new_octopusartifact fits");
     let left = stage.run();
     let artifacts = stage.exec.artifacts().list().unwrap();
     assert_eq!(artifacts.iter().map(|artifact| artifact.size).collect::<Vec<_>>(), [5 << 20], "{}", left.system());

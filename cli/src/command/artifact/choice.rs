@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_says_why_before_anything_is_written() {
-        for (state, part) in [(State::Arriving, "on its way"), (State::Refused, "not taken"), (State::Expired, "removed")] {
+        for (state, part) in
+            [(State::Arriving, "on its way"), (State::Refused, "not taken"), (State::Expired, "removed")]
+        {
             let found = [artifact("Build", 1, "a", State::Stored), artifact("Build", 1, "b", state)];
             let failure = ids(None, None, &found).expect_err("not all");
             assert!(failure.sentence.contains(part) && failure.exit == Exit::Failed, "{failure:?}");

@@ -27,7 +27,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 impl Deployments {
     /// # Errors
     /// [`Reason::DeploymentNotFound`]; [`Reason::InvalidArgument`] for a wait that is none.
-    pub(super) async fn list_all_artifacts(&self, request: ListArtifactsRequest) -> Result<ListArtifactsResponse, Fault> {
+    pub(super) async fn list_all_artifacts(
+        &self,
+        request: ListArtifactsRequest,
+    ) -> Result<ListArtifactsResponse, Fault> {
         let deployment = self.find(&request.deployment_id).await?;
         let wait = request.wait.map_or(Ok(Duration::ZERO), Duration::try_from).map_err(|_| {
             Fault::new(Reason::InvalidArgument, "`wait` is no span of time: give seconds that are not negative.")

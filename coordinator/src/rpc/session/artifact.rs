@@ -2,7 +2,9 @@
 
 use proto::{
     status::to_status,
-    worker::{ArtifactAnswer, ArtifactOffer, ArtifactPart, ArtifactSettled, artifact_answer::Answer, artifact_part::Part},
+    worker::{
+        ArtifactAnswer, ArtifactOffer, ArtifactPart, ArtifactSettled, artifact_answer::Answer, artifact_part::Part,
+    },
 };
 use shared::{
     id::ExecutionId,

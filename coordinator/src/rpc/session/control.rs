@@ -6,8 +6,8 @@ use coordinator_core::input::{Held, Hello, Input};
 use proto::{
     status::to_status,
     worker::{
-        CoordinatorMessage, Directive, Heartbeat, HeartbeatAck, Hello as WireHello, Interrupted, ResultNotice,
-        Welcome, WorkerMessage, coordinator_message::Message as Out, directive, worker_message::Message,
+        CoordinatorMessage, Directive, Heartbeat, HeartbeatAck, Hello as WireHello, Interrupted, ResultNotice, Welcome,
+        WorkerMessage, coordinator_message::Message as Out, directive, worker_message::Message,
     },
 };
 use shared::{

@@ -55,7 +55,8 @@ mod tests {
     #[test]
     fn two_of_one_name_are_told_apart() {
         let mut others = BTreeSet::new();
-        let names = ["log.txt", "log.txt", "log (2).txt", "log.txt", ".env", ".env"].map(|name| unlike(name, &mut others));
+        let names =
+            ["log.txt", "log.txt", "log (2).txt", "log.txt", ".env", ".env"].map(|name| unlike(name, &mut others));
         assert_eq!(names, ["log.txt", "log (2).txt", "log (2) (2).txt", "log (3).txt", ".env", ".env (2)"]);
     }
 }

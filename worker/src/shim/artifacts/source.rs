@@ -97,7 +97,9 @@ impl Unfit {
     pub(super) fn sentence(&self, path: &Path) -> String {
         let path = path.display();
         match self {
-            Self::Missing => format!("There is no file \"{path}\", neither when it was named nor when the script had ended."),
+            Self::Missing => {
+                format!("There is no file \"{path}\", neither when it was named nor when the script had ended.")
+            }
             Self::Link(target) => format!(
                 "\"{path}\" is a symbolic link to \"{}\", and links are not followed. Name the file itself.",
                 target.display()
