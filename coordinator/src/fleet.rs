@@ -67,7 +67,8 @@ impl Fleet for LiveFleet {
                     connected: pulse.is_some_and(|pulse| pulse.connected),
                     running: pulse.map_or(0, |pulse| u32::try_from(pulse.running).unwrap_or(u32::MAX)),
                     disk_free_bytes: u64::try_from(disk_free).unwrap_or(0),
-                    last_heard_at: heard.map(|heard| heard.at),
+                    last_heard_at: heard.as_ref().map(|heard| heard.at),
+                    equipment: heard.and_then(|heard| heard.equipment),
                 }
             })
             .collect()

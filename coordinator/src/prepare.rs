@@ -11,7 +11,7 @@ use proto::worker as wire;
 use rusqlite::Connection;
 use shared::{
     id::{DeploymentId, ExecutionId},
-    plan::{Action, Condition, Step},
+    plan::{Action, Condition, Step, demand::TOOL},
     reason::{Fault, Reason},
     template::Variables,
 };
@@ -288,7 +288,9 @@ impl Ready {
     fn requires(&self, texts: &Texts<'_>) -> Result<BTreeMap<String, String>, Refusal> {
         let mut requires = self.around.pools.get(&self.pool).cloned().unwrap_or_default();
         for (label, value) in texts.public_map("label", &self.step().requires)? {
-            match requires.get(&label) {
+            match requires.get_mut(&label) {
+                // Tools of both can be had together.
+                Some(demanded) if label == TOOL => demanded.extend([", ", &value]),
                 Some(demanded) if *demanded != value => {
                     let fault = format!(
                         "it requires {label}={value}, and its pool \"{}\" requires {label}={demanded}: no worker has both.",

@@ -5,12 +5,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use proto::worker::Equipment;
 use shared::id::WorkerId;
 
 use crate::registry::worker::Identity;
 
 /// A worker as it was heard last.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Heard {
     /// Milliseconds since 1970 by the coordinator's clock.
     pub at: i64,
@@ -18,6 +19,8 @@ pub struct Heard {
     pub disk_free: i64,
     /// Its own AWS identity.
     pub identity: Option<Identity>,
+    /// What it has for steps.
+    pub equipment: Option<Equipment>,
 }
 
 /// All workers heard since the coordinator began. Clones share it.

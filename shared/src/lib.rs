@@ -12,3 +12,4 @@ pub mod reason;
 pub mod scope;
 pub mod size;
 pub mod template;
+pub mod tool;

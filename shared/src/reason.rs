@@ -268,6 +268,8 @@ reasons! {
     NoWorker = "NO_WORKER", Precondition;
     /// The step waits: no worker of its pool carries the labels that it requires.
     LabelMissing = "LABEL_MISSING", Precondition;
+    /// The step waits: no worker of its pool reports the tools that it requires; the sentence has what they report.
+    ToolMissing = "TOOL_MISSING", Precondition;
     /// The step waits: no worker of its pool reports the AWS account, role or region that it requires; the sentence has what they report.
     IdentityMissing = "IDENTITY_MISSING", Precondition;
     /// The step waits: every worker that it fits is drained, disabled or revoked.

@@ -64,6 +64,14 @@ fn is_code(word: &&str) -> bool {
 }
 
 #[test]
+fn every_tool_that_workers_look_for_is_named() {
+    let page = read("docs/steps.md");
+    let unnamed: Vec<&str> =
+        shared::tool::TOOLS.iter().map(|tool| tool.name).filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(unnamed.is_empty(), "docs/steps.md does not name {unnamed:?}");
+}
+
+#[test]
 fn every_policy_has_its_line() {
     let list = read("deploy/iam/README.md");
     for entry in fs::read_dir(project().join("deploy/iam")).expect("the folder is there") {

@@ -26,6 +26,10 @@ fn the_examples_of_the_pages_about_steps_scripts_and_variables_run() -> Result<(
         let id = world.start_deployment(&name)?;
         let ended = world.ended(&id)?;
         ensure!(ended["state"] == "succeeded", "docs/{page}.md: {ended:#}");
+        if page == "moving-from-octopus" {
+            let artifacts = world.cli().json(&["artifact", "list", &id])?;
+            ensure!(artifacts[0]["name"] == "note.txt", "what a script module left behind: {artifacts:#}");
+        }
         if page == "artifacts" {
             its_artifacts_are_there(&world, &id)?;
         }

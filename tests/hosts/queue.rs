@@ -31,6 +31,42 @@ fn a_step_without_a_fitting_worker_says_what_is_missing_and_starts_when_it_comes
 }
 
 #[test]
+fn a_step_runs_where_its_tools_are_and_says_what_the_others_have() -> Result<()> {
+    let world = World::without_aws()?;
+    let _host = world.host("one")?;
+    let needing = |tools: &str| {
+        format!(
+            "project: tools\nsteps:\n  - name: Step\n    requires: {{ tool: \"{tools}\" }}\n    script: {{ shell: bash, body: \"bash --version; aws --version\" }}\n"
+        )
+    };
+    world.apply("tools", &needing("bash>=4, aws>=1, python>=3"))?;
+    let id = world.start_deployment("tools")?;
+    assert_eq!(world.ended(&id)?["state"], "succeeded");
+
+    // What it reports is what its steps find.
+    let worker = world.cli().json(&["worker", "show", "one"])?;
+    let log = world.log(&id, "Step")?;
+    for (tool, begins) in [("bash", "GNU bash, version "), ("aws", "aws-cli/")] {
+        let version = worker["equipment"]["tools"][tool].as_str().unwrap_or_default();
+        assert!(
+            !version.is_empty() && log.contains(&format!("{begins}{version}")),
+            "{tool} {version}: {log}\n{worker:#}"
+        );
+    }
+
+    world.apply("tools", &needing("bash>=99"))?;
+    let id = world.start_deployment("tools")?;
+    let reason = queue_reason(&world, &id, 0, "bash>=99")?;
+    assert!(reason.contains("worker one has bash "), "{reason}");
+    world.cli().ok(&["deployment", "cancel", &id])?;
+
+    let typed = world.project("typed", &needing("bassh"))?.display().to_string();
+    let refused = world.cli().run(&["project", "apply", "-f", &typed])?;
+    assert!(refused.code == 2 && refused.stderr.contains("\"bassh\", for which no worker looks"), "{refused}");
+    Ok(())
+}
+
+#[test]
 fn a_step_that_nobody_takes_in_time_fails_and_the_steps_that_ask_for_that_run() -> Result<()> {
     let world = World::without_aws()?;
     world.pool("empty")?;

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proto::worker::{ResultNotice, StepSpec};
+use proto::worker::{Equipment, ResultNotice, StepSpec};
 use service::{shutdown::Shutdown, task};
 use shared::id::ExecutionId;
 use tokio::{
@@ -50,6 +50,7 @@ enum Fact {
     NotSpawned(ExecutionId),
     Examined(ExecutionId, Option<Finding>, Option<Box<ResultNotice>>),
     OwnIdentity(Box<OwnIdentity>),
+    Equipment(Equipment),
 }
 
 /// The one task that owns the mind.
@@ -77,6 +78,8 @@ pub struct Driver {
     attempts: BTreeMap<ExecutionId, Attempt>,
     /// Who the worker's own role is; none until AWS was asked.
     own_identity: Option<OwnIdentity>,
+    /// What the host has for steps; none until it was looked at.
+    equipment: Option<Equipment>,
     looked_again: Instant,
 }
 
@@ -149,11 +152,12 @@ impl Driver {
             tasks,
             attempts: BTreeMap::new(),
             own_identity: None,
+            equipment: None,
             looked_again: began,
             host,
         };
         driver.settle(effects).await;
-        driver.watch_own_identity();
+        driver.watch_the_host();
         Ok(driver)
     }
 
@@ -251,6 +255,10 @@ impl Driver {
             Fact::Examined(execution, finding, notice) => self.examined(execution, finding, notice),
             Fact::OwnIdentity(identity) => {
                 self.own_identity = Some(*identity);
+                vec![]
+            }
+            Fact::Equipment(equipment) => {
+                self.equipment = Some(equipment);
                 vec![]
             }
         }
@@ -364,8 +372,9 @@ impl Driver {
         }
     }
 
-    fn watch_own_identity(&self) {
+    fn watch_the_host(&self) {
         task::spawn("own identity", tasks::own_identity(self.host.clone(), self.tasks.clone()));
+        task::spawn("equipment", tasks::equipment(self.host.clone(), self.tasks.clone()));
     }
 }
 

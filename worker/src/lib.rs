@@ -28,6 +28,7 @@ pub mod script;
 pub mod session;
 pub mod shim;
 pub mod step_users;
+pub mod tools;
 pub mod uploads;
 pub mod watch;
 pub mod wire;

@@ -9,6 +9,8 @@ fn main() -> ExitCode {
         [Some("shim"), _, _] => worker::shim::main(Path::new(&arguments[1]), Path::new(&arguments[2])),
         [Some("action"), _] => worker::action::main(Path::new(&arguments[1])),
         [Some("probe"), Some(user)] => worker::isolation::probe::main(user),
+        [Some("tools")] => worker::tools::main(None),
+        [Some("tools"), user] => worker::tools::main(*user),
         [Some("credentials"), _] => worker::endpoint::print_credentials(Path::new(&arguments[1])),
         _ => worker::command::main(),
     }

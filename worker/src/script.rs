@@ -4,6 +4,7 @@
 //! Knows nothing of AWS, logs or processes.
 
 mod bash;
+mod modules;
 mod powershell;
 mod python;
 mod variables;
@@ -39,6 +40,8 @@ struct Shell {
     bootstrap: (&'static str, &'static str),
     /// How the script's own file ends, where the shell insists.
     ending: &'static str,
+    /// How files of script modules end.
+    module: &'static str,
     /// Whether a byte order mark must say that the script is UTF-8.
     marked: bool,
     write_variables: fn(&Variables<'_>, &str) -> Vec<u8>,
@@ -47,7 +50,8 @@ struct Shell {
 }
 
 impl Script {
-    /// Writes bootstrap, variables and script into the step's folder. `None` for a shell that is not known.
+    /// Writes bootstrap, variables and script into the step's folder, and script modules into the folder in which it works. `None`
+    /// for a shell that is not known.
     ///
     /// # Errors
     /// Whatever the file system says.
@@ -56,10 +60,12 @@ impl Script {
         step_name: &str,
         variables: &[SpecVariable],
         step: &StepDir,
+        work: &Path,
     ) -> io::Result<Option<Self>> {
         let Some(shell) = shell(&action.shell) else { return Ok(None) };
         let variables = Variables::of(variables);
-        let warnings = shell.without_nul.map(|name| variables.with_nul(name)).unwrap_or_default();
+        let mut warnings = shell.without_nul.map(|name| variables.with_nul(name)).unwrap_or_default();
+        warnings.extend(modules::lay_out(&action.shell, shell.module, &variables, work)?);
         let (bootstrap, text) = shell.bootstrap;
         step.write_private(bootstrap, text.as_bytes())?;
         step.write_private("variables", &(shell.write_variables)(&variables, &action.body))?;
@@ -83,6 +89,7 @@ fn shell(name: &str) -> Option<Shell> {
             options: &["--noprofile", "--norc"],
             bootstrap: ("bootstrap.sh", include_str!("script/bootstrap.sh")),
             ending: "",
+            module: "sh",
             marked: false,
             write_variables: bash::variables,
             without_nul: Some("bash"),
@@ -92,6 +99,7 @@ fn shell(name: &str) -> Option<Shell> {
             options: &[],
             bootstrap: ("bootstrap.py", include_str!("script/bootstrap.py")),
             ending: "",
+            module: "py",
             marked: false,
             write_variables: python::variables,
             without_nul: None,
@@ -101,6 +109,7 @@ fn shell(name: &str) -> Option<Shell> {
             options: &["-NoLogo", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File"],
             bootstrap: ("bootstrap.ps1", include_str!("script/bootstrap.ps1")),
             ending: ".ps1",
+            module: "psm1",
             marked: true,
             write_variables: powershell::variables,
             without_nul: Some("the variables file of PowerShell"),

@@ -31,6 +31,7 @@ pub(crate) struct WorkerView {
     identity_problem_reason: String,
     imds_isolated: bool,
     isolation_detail: String,
+    equipment: Option<Equipment>,
     /// When this is read: ages are as of then.
     #[serde(skip)]
     now: Timestamp,
@@ -46,6 +47,14 @@ struct Identity {
     partition: String,
     obtain_time: Option<Timestamp>,
     expire_time: Option<Timestamp>,
+}
+
+/// What a worker has for steps.
+#[derive(Serialize)]
+struct Equipment {
+    tools: BTreeMap<String, String>,
+    cgroups: bool,
+    cgroups_detail: String,
 }
 
 impl WorkerView {
@@ -71,6 +80,7 @@ impl WorkerView {
             identity_problem_reason: it.identity_problem_reason,
             imds_isolated: it.imds_isolated,
             isolation_detail: it.isolation_detail,
+            equipment: it.equipment.map(Equipment::from),
             now,
         }
     }
@@ -87,6 +97,12 @@ impl From<d::WorkerIdentity> for Identity {
             obtain_time: time(it.obtain_time),
             expire_time: time(it.expire_time),
         }
+    }
+}
+
+impl From<d::WorkerEquipment> for Equipment {
+    fn from(it: d::WorkerEquipment) -> Self {
+        Self { tools: it.tools.into_iter().collect(), cgroups: it.cgroups, cgroups_detail: it.cgroups_detail }
     }
 }
 
@@ -128,6 +144,8 @@ impl View for WorkerView {
             ("source", self.of_identity(|it| it.source.clone())),
             ("credentials", self.of_identity(|it| it.age(self.now))),
             ("steps kept from instance metadata", self.isolation()),
+            ("step control groups", self.of_equipment(Equipment::control_groups)),
+            ("tools", self.of_equipment(Equipment::all_tools)),
             ("version", self.version.clone()),
             ("certificate until", short(self.certificate_expire_time)),
             ("disk free", self.once_seen(format!("{} MiB", self.disk_free_bytes / MIB))),
@@ -145,6 +163,10 @@ impl WorkerView {
 
     fn of_identity(&self, read: impl Fn(&Identity) -> String) -> String {
         self.identity.as_ref().map(read).unwrap_or_default()
+    }
+
+    fn of_equipment(&self, read: impl Fn(&Equipment) -> String) -> String {
+        self.equipment.as_ref().map(read).unwrap_or_default()
     }
 
     fn identity_in_a_word(&self) -> String {
@@ -176,6 +198,18 @@ impl WorkerView {
             (false, detail) if !detail.is_empty() => format!("no: {detail}"),
             _ => self.isolated().to_owned(),
         }
+    }
+}
+
+impl Equipment {
+    /// E.g. `aws 2.38.5, bash 5.2.15`.
+    fn all_tools(&self) -> String {
+        let one = |(name, version): (&String, &String)| format!("{name} {version}").trim_end().to_owned();
+        self.tools.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    fn control_groups(&self) -> String {
+        if self.cgroups { "yes".into() } else { format!("no: {}", self.cgroups_detail) }
     }
 }
 
@@ -236,7 +270,17 @@ mod tests {
             last_seen_time: at(NOW - 5),
             identity: Some(identity),
             imds_isolated: true,
+            equipment: Some(equipment(true)),
             ..d::Worker::default()
+        }
+    }
+
+    fn equipment(cgroups: bool) -> d::WorkerEquipment {
+        let tools = [("jq", ""), ("bash", "5.2.15"), ("aws", "2.38.5")];
+        d::WorkerEquipment {
+            tools: tools.map(|(name, version)| (name.into(), version.into())).into(),
+            cgroups,
+            cgroups_detail: if cgroups { "" } else { "The host has no cgroup v2." }.into(),
         }
     }
 
@@ -247,6 +291,7 @@ mod tests {
             identity_problem_reason: "NO_INSTANCE_ROLE".into(),
             imds_isolated: false,
             isolation_detail: "Steps run as the worker's own user.".into(),
+            equipment: Some(equipment(false)),
             ..somebody()
         }
     }

@@ -1,10 +1,11 @@
-//! What a worker reports of itself, and what a step demands of that: who its own role is in AWS, and whether its steps are kept
-//! from the instance's metadata. A report is a worker's word: it decides where a step is offered, and the worker asks AWS again
+//! What a worker reports of itself, and what a step demands of that: who its own role is in AWS, whether its steps are kept from
+//! the instance's metadata, and which tools it has. A report is a worker's word: it decides where a step is offered, and the worker asks AWS again
 //! before it starts one.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-pub use shared::plan::demand::{ACCOUNT, ISOLATED, REGION, ROLE, is_reported};
+pub use shared::plan::demand::{ACCOUNT, ISOLATED, REGION, ROLE, TOOL, is_reported};
+use shared::tool::{Demand, demands};
 
 /// What a worker said of itself last.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -13,6 +14,8 @@ pub struct Report {
     pub aws: Option<AwsReport>,
     /// Whether its steps are kept from the instance's metadata; absent until it has tried.
     pub isolated: Option<bool>,
+    /// Its tools and their versions, empty where one did not say; absent until it has looked.
+    pub tools: Option<BTreeMap<String, String>>,
 }
 
 /// A worker's own role; what it does not have is empty.
@@ -57,6 +60,17 @@ impl Report {
             ISOLATED => self.isolated.map(|isolated| if isolated { "true" } else { "false" }),
             _ => None,
         }
+    }
+
+    /// The first of these demands that the worker has not said it meets; none when it meets them all. Of demands that nobody can
+    /// read, none is met.
+    ///
+    /// # Errors
+    /// Why they cannot be read, as the end of a sentence.
+    pub fn unmet_tool<'a>(&self, wanted: &'a str) -> Result<Option<Demand<'a>>, String> {
+        let none = BTreeMap::new();
+        let tools = self.tools.as_ref().unwrap_or(&none);
+        Ok(demands(wanted)?.into_iter().find(|demand| !demand.is_met_by(tools)))
     }
 
     /// Whether the worker has said that it is what is expected. One that has not asked AWS yet is not asked to try: what it
@@ -123,7 +137,7 @@ mod tests {
 
     fn report() -> Report {
         let aws = AwsReport { account: "123456789012".into(), role: "shop".into(), region: "eu-west-1".into() };
-        Report { aws: Some(aws), isolated: Some(false) }
+        Report { aws: Some(aws), isolated: Some(false), tools: None }
     }
 
     #[test]
@@ -147,7 +161,7 @@ mod tests {
         assert!(!report.meets(&expect) && report.meets(&Expectation { role: "shop".into(), ..expect.clone() }));
         assert!(!Report::default().meets(&expect) && Report::default().meets(&Expectation::default()));
         assert_eq!(expect.to_string(), "the AWS account 123456789012 and the role other");
-        let nobody = Report { aws: Some(AwsReport::default()), isolated: None };
+        let nobody = Report { aws: Some(AwsReport::default()), ..Report::default() };
         assert!(report.is_somebody() && !nobody.is_somebody() && !Report::default().is_somebody());
         assert_eq!(nobody.contradiction(&expect).expect("no account").to_string(), "has no AWS account");
     }

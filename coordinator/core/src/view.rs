@@ -12,7 +12,7 @@ use crate::{
     deployment::StepState,
     fact::Asked,
     input::{Prepared, Wish},
-    report::{ISOLATED, is_reported},
+    report::{ISOLATED, TOOL, is_reported},
     worker::Worker,
 };
 
@@ -191,11 +191,14 @@ fn no_fitting(pool: &str, prepared: &Prepared, members: &[(&WorkerId, &Worker)])
     let unmet = prepared
         .requires
         .iter()
-        .find(|(label, value)| is_reported(label) && !members.iter().any(|(_, w)| w.label(label) == Some(value)));
+        .find(|(label, value)| is_reported(label) && !members.iter().any(|(_, w)| w.meets(label, value)));
     let Some((label, value)) = unmet else {
         let wanted: Vec<String> = prepared.requires.iter().map(|(k, v)| format!("{k}={v}")).collect();
         return reason("LABEL_MISSING", format!("No worker of pool \"{pool}\" carries {}.", wanted.join(", ")));
     };
+    if label == TOOL {
+        return no_tool(pool, value, members);
+    }
     if label == ISOLATED && value == "true" {
         return not_isolated(pool, members);
     }
@@ -206,6 +209,25 @@ fn no_fitting(pool: &str, prepared: &Prepared, members: &[(&WorkerId, &Worker)])
     };
     let said: Vec<String> = members.iter().take(5).map(|(_, worker)| said(worker)).collect();
     reason("IDENTITY_MISSING", format!("No worker of pool \"{pool}\" reports {label}={value}: {}.", said.join(", ")))
+}
+
+/// No worker has all the tools: of each it is said what it lacks first.
+fn no_tool(pool: &str, wanted: &str, members: &[(&WorkerId, &Worker)]) -> QueueReason {
+    let said = |worker: &Worker| {
+        let name = &worker.name;
+        let Some(tools) = &worker.report.tools else { return format!("worker {name} has not said yet") };
+        match worker.report.unmet_tool(wanted) {
+            Ok(None) => format!("worker {name} has them"),
+            Ok(Some(lacks)) => match tools.get(lacks.tool).map(String::as_str) {
+                None => format!("worker {name} has no {}", lacks.tool),
+                Some("") => format!("worker {name} has {} of a version that it does not say", lacks.tool),
+                Some(version) => format!("worker {name} has {} {version}", lacks.tool),
+            },
+            Err(why) => format!("the demand {why}"),
+        }
+    };
+    let said: Vec<String> = members.iter().take(5).map(|(_, worker)| said(worker)).collect();
+    reason("TOOL_MISSING", format!("No worker of pool \"{pool}\" has {wanted}: {}.", said.join(", ")))
 }
 
 /// Why each cannot is too long for here, and each says it itself.

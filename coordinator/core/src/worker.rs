@@ -8,7 +8,7 @@ use crate::{
     Coordinator, Mono,
     action::Action,
     input::{Wish, WorkerRecord},
-    report::{Report, is_reported},
+    report::{Report, TOOL, is_reported},
     timer::Timer,
 };
 
@@ -54,7 +54,15 @@ impl Worker {
     }
 
     pub(crate) fn carries(&self, requires: &BTreeMap<String, String>) -> bool {
-        requires.iter().all(|(label, value)| self.label(label) == Some(value))
+        requires.iter().all(|(label, value)| self.meets(label, value))
+    }
+
+    /// Whether it carries a label with this value, or has the tools that the value demands.
+    pub(crate) fn meets(&self, label: &str, value: &str) -> bool {
+        match label {
+            TOOL => matches!(self.report.unmet_tool(value), Ok(None)),
+            label => self.label(label) == Some(value),
+        }
     }
 
     /// A label that it was given, or what it reports under that name.

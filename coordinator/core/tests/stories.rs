@@ -559,8 +559,10 @@ fn a_step_that_demands_isolation_says_where_to_read_why_no_worker_has_it() {
     let requires = BTreeMap::from([("aws.imds_isolated".into(), "true".into())]);
     world.prepared.insert("one".into(), Prepared { requires, ..needs("default") });
     world.submit(D1, "shop", vec![step("one")]);
-    let heartbeat =
-        |isolated| Said::Heartbeat { disk_low: false, report: Report { aws: None, isolated: Some(isolated) } };
+    let heartbeat = |isolated| Said::Heartbeat {
+        disk_low: false,
+        report: Report { isolated: Some(isolated), ..Report::default() },
+    };
     world.say(W1, heartbeat(false));
     let why = world.core.queue_reason(D1, 0).unwrap();
     assert_eq!(why.code, "ISOLATION_REQUIRED");
@@ -570,6 +572,31 @@ fn a_step_that_demands_isolation_says_where_to_read_why_no_worker_has_it() {
     );
     world.say(W1, heartbeat(true));
     assert_eq!(world.one_offer().worker, W1);
+}
+
+#[test]
+fn a_step_goes_to_a_worker_that_has_its_tools_and_says_what_each_lacks() {
+    let mut world = World::with_workers(&[(W1, 1), (W2, 1)]);
+    let requires = BTreeMap::from([("tool".into(), "aws>=2, jq".into())]);
+    world.prepared.insert("one".into(), Prepared { requires, ..needs("default") });
+    world.submit(D1, "shop", vec![step("one")]);
+    let has = |tools: &[(&str, &str)]| {
+        let tools = tools.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
+        Said::Heartbeat { disk_low: false, report: Report { tools: Some(tools), ..Report::default() } }
+    };
+    let said = |world: &World| {
+        let why = world.core.queue_reason(D1, 0).unwrap();
+        assert_eq!(why.code, "TOOL_MISSING");
+        why.sentence
+    };
+    let nobody = said(&world);
+    assert!(nobody.contains("has aws>=2, jq: worker worker-1 has not said yet"), "{nobody}");
+    world.say(W1, has(&[("aws", "1.32.1"), ("jq", "1.6")]));
+    world.say(W2, has(&[("aws", "2.0"), ("bash", "5.2")]));
+    let each = said(&world);
+    assert!(each.contains("worker worker-1 has aws 1.32.1, worker worker-2 has no jq."), "{each}");
+    world.say(W2, has(&[("aws", "2.0"), ("jq", "")]));
+    assert_eq!(world.one_offer().worker, W2);
 }
 
 #[test]
@@ -647,7 +674,7 @@ fn a_worker_that_cannot_ask_aws_just_now_fails_no_step_that_expects_a_role() {
     let mut world = World::with_workers(&[(W1, 1)]);
     expect_role(&mut world, "deployer");
     let unknown =
-        Report { aws: Some(AwsReport { region: "eu-west-1".into(), ..AwsReport::default() }), isolated: None };
+        Report { aws: Some(AwsReport { region: "eu-west-1".into(), ..AwsReport::default() }), ..Report::default() };
     world.say(W1, Said::Heartbeat { disk_low: false, report: unknown });
     world.submit(D1, "shop", vec![step("one")]);
     assert!(world.offers().is_empty() && world.settled(D1).is_empty());
@@ -664,7 +691,7 @@ fn expect_role(world: &mut World, role: &str) {
 
 fn of_role(role: &str) -> Said {
     let aws = AwsReport { account: "123456789012".into(), role: role.into(), region: "eu-west-1".into() };
-    Said::Heartbeat { disk_low: false, report: Report { aws: Some(aws), isolated: None } }
+    Said::Heartbeat { disk_low: false, report: Report { aws: Some(aws), ..Report::default() } }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What these services need from whoever runs the workers' sessions.
 
-use proto::deployment::CallerIdentity;
+use proto::{deployment::CallerIdentity, worker::Equipment};
 use shared::{id::WorkerId, reason::Fault};
 
 use crate::authorization::Caller;
@@ -17,7 +17,7 @@ pub trait Fleet: Send + Sync + 'static {
 }
 
 /// How a worker stands now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Pulse {
     /// Whether it has a session.
     pub connected: bool,
@@ -27,6 +27,8 @@ pub struct Pulse {
     pub disk_free_bytes: u64,
     /// Milliseconds since 1970: when it was heard last since this coordinator began.
     pub last_heard_at: Option<i64>,
+    /// What it has for steps, as it said last since this coordinator began.
+    pub equipment: Option<Equipment>,
 }
 
 /// Asks AWS from a worker who an account is.

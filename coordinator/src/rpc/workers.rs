@@ -258,5 +258,10 @@ fn to_wire(row: Row, pulse: Pulse) -> wire::Worker {
         create_time: Some(clock::timestamp(row.created_at)),
         disk_free_bytes: i64::try_from(pulse.disk_free_bytes).unwrap_or(i64::MAX),
         clock_offset_ms: row.clock_offset,
+        equipment: pulse.equipment.map(|it| wire::WorkerEquipment {
+            tools: it.tools,
+            cgroups: it.cgroups,
+            cgroups_detail: it.cgroups_detail,
+        }),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Aws, assume::known};
+use crate::tool;
 
 /// Label of the AWS account of the worker's own role.
 pub const ACCOUNT: &str = "aws.account";
@@ -13,10 +14,13 @@ pub const REGION: &str = "aws.region";
 /// Label that is `true` where steps cannot reach the instance's metadata.
 pub const ISOLATED: &str = "aws.imds_isolated";
 
+/// What stands where others have a label: its value demands tools, see [`crate::tool::demands`].
+pub const TOOL: &str = "tool";
+
 /// Whether a label is reported by the worker itself, and may not be given to it by anybody else.
 #[must_use]
 pub fn is_reported(label: &str) -> bool {
-    label.starts_with("aws.")
+    label.starts_with("aws.") || label == TOOL
 }
 
 /// Why no worker can ever carry this label with this value, as the end of a sentence.
@@ -28,6 +32,7 @@ pub fn check_demand(label: &str, value: &str) -> Result<(), String> {
     match label {
         ACCOUNT => check_account(value),
         ROLE => check_role(value),
+        TOOL => tool::demands(value).map(drop),
         ISOLATED if value != "true" && value != "false" => Err("is neither true nor false".into()),
         _ => Ok(()),
     }
@@ -55,7 +60,7 @@ pub(super) fn expectation_faults(aws: &Aws, say: &mut impl FnMut(String)) {
 }
 
 fn check_label(label: &str) -> Result<(), String> {
-    if !is_reported(label) || [ACCOUNT, ROLE, REGION, ISOLATED].contains(&label) {
+    if !is_reported(label) || [ACCOUNT, ROLE, REGION, ISOLATED, TOOL].contains(&label) {
         return Ok(());
     }
     Err(format!("is nothing that a worker reports: {ACCOUNT}, {ROLE}, {REGION} and {ISOLATED} are"))
@@ -93,6 +98,8 @@ mod tests {
             (ROLE, "deployer"),
             (REGION, "eu-west-1"),
             (ISOLATED, "true"),
+            (TOOL, "aws>=2, jq"),
+            (TOOL, "aws>=#{Version}"),
         ] {
             assert_eq!(fault(label, value), "", "{label}={value}");
         }
@@ -101,6 +108,8 @@ mod tests {
         assert!(fault("aws.acount", "#{Account}").ends_with(unknown));
         assert!(fault(ACCOUNT, "1234").ends_with("has aws.account=1234, which is no AWS account: one has 12 digits."));
         assert!(fault(ROLE, "arn:aws:iam::123456789012:role/teams/deployer").ends_with("alone: write deployer."));
+        assert!(fault(TOOL, "aws>=new").contains("has tool=aws>=new, which has \"new\" for a version of aws"));
+        assert!(fault(TOOL, "ffmpeg").contains("which names \"ffmpeg\", for which no worker looks"));
         assert!(fault(ISOLATED, "yes").ends_with("which is neither true nor false."));
     }
 

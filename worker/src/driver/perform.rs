@@ -154,6 +154,7 @@ impl Driver {
                         holds: self.host.isolation.holds,
                         detail: self.host.isolation.why.clone(),
                     }),
+                    equipment: self.equipment.clone(),
                 }));
             }
             Message::Interrupted { execution, evidence } => {

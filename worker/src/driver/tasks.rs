@@ -2,10 +2,11 @@
 
 use std::{io, sync::Arc};
 
+use proto::worker::Equipment;
 use service::task;
 use shared::id::ExecutionId;
 use tokio::{sync::mpsc, task::spawn_blocking};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 use worker_core::Finding;
 
 use super::Fact;
@@ -15,8 +16,8 @@ use crate::{
     exec_dir::remove_tree,
     host::Host,
     preparation::{Access, CredentialSource, Prepared, Wanted, prepare},
-    process::spawn_shim,
-    result,
+    process::{Cgroup, spawn_shim},
+    result, tools,
 };
 
 pub(super) async fn preparation(host: Arc<Host>, access: Access, wanted: Wanted, facts: mpsc::Sender<Fact>) {
@@ -97,6 +98,38 @@ pub(super) async fn own_identity(host: Arc<Host>, facts: mpsc::Sender<Fact>) {
         }
         tokio::time::sleep(watch.patience()).await;
     }
+}
+
+/// Looks what the host has for steps, for as long as the agent lives; says so when it is another than before.
+pub(super) async fn equipment(host: Arc<Host>, facts: mpsc::Sender<Fact>) {
+    let mut before = None;
+    loop {
+        let found = tools::Found::now();
+        if before.as_ref() != Some(&found) {
+            match look_at_equipment(&host).await {
+                Ok(equipment) => {
+                    before = Some(found);
+                    if facts.send(Fact::Equipment(equipment)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => warn!(%error, "tools cannot be asked for their versions"),
+            }
+        }
+        tokio::time::sleep(tools::LOOK_AGAIN).await;
+    }
+}
+
+async fn look_at_equipment(host: &Host) -> io::Result<Equipment> {
+    let user = host.step_users.as_ref().map(|_| tools::NOBODY);
+    let refusal = Cgroup::refusal();
+    let equipment = Equipment {
+        tools: tools::ask(user).await?.into_iter().collect(),
+        cgroups: refusal.is_none(),
+        cgroups_detail: refusal.unwrap_or_default(),
+    };
+    info!(tools = ?equipment.tools, cgroups = equipment.cgroups, why = equipment.cgroups_detail, "the host's equipment is known");
+    Ok(equipment)
 }
 
 /// Starts a task whose end may be cut short.

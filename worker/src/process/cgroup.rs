@@ -22,6 +22,20 @@ impl Cgroup {
         Some(Self { path })
     }
 
+    /// Why steps have none here; nothing when they have. Tries it.
+    #[must_use]
+    pub fn refusal() -> Option<String> {
+        let Some(own) = own_folder() else { return Some("The host has no cgroup v2.".into()) };
+        let probe = own.join(format!("longshore-probe-{}", std::process::id()));
+        match fs::create_dir(&probe) {
+            Ok(()) => {
+                drop(Self { path: probe });
+                None
+            }
+            Err(error) => Some(format!("None can be made in {}: {error}.", own.display())),
+        }
+    }
+
     /// The cgroup that a shim recorded; it may be gone.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }

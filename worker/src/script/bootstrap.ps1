@@ -161,6 +161,16 @@ if ($LongshoreMode -eq 'strict') {
     $PSNativeCommandUseErrorActionPreference = $true
 }
 
+# Script modules, which lie in the working folder.
+foreach ($LongshoreName in @($OctopusParameters.Keys)) {
+    if ($LongshoreName -match '^Octopus\.Script\.Module\[(.+)\]$') {
+        $LongshoreModule = Join-Path (Get-Location) "$($Matches[1]).psm1"
+        if (Test-Path -LiteralPath $LongshoreModule) {
+            Import-Module -Name $LongshoreModule -Global -DisableNameChecking
+        }
+    }
+}
+
 $global:LASTEXITCODE = 0
 try {
     . $LongshoreScript

@@ -19,6 +19,11 @@ impl<'v> Variables<'v> {
         self.0.iter().map(|(key, variable)| (key.as_str(), *variable))
     }
 
+    /// The value of one, by its lower-case name.
+    pub(super) fn value(&self, key: &str) -> Option<&'v str> {
+        self.0.get(key).map(|variable| variable.value.as_str())
+    }
+
     /// A warning for each that holds a NUL byte, which somebody cannot have.
     pub(super) fn with_nul(&self, who: &str) -> Vec<String> {
         let with = self.iter().filter(|(_, variable)| variable.name.contains('\0') || variable.value.contains('\0'));

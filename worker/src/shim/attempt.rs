@@ -163,7 +163,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn launch(&mut self, access: &Access, cgroup: Option<&Cgroup>) -> Result<Launched, NotStarted> {
-        let work = Work::lay_out(&self.spec, &self.runtime.step())?;
+        let work = Work::lay_out(&self.spec, &self.runtime.step(), &self.exec.work())?;
         for warning in &work.warnings {
             self.recorder.line(Level::Warning, warning);
         }

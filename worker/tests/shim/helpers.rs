@@ -67,6 +67,40 @@ set_octopusvariable("Size of large", len(get_octopusvariable("LARGE")))
 }
 
 #[test]
+fn script_modules_of_the_scripts_own_shell_lie_in_its_folder() {
+    let with_modules = |shell: &str, body: &str| {
+        let modules = [
+            ("Greetings", "Bash", "greet() { echo \"Hello $1\"; }\r\n"),
+            ("greetings_too", "python", "def greet(name):\n    print('Hello ' + name)\n"),
+            ("Other", "PowerShell", "function Greet {}"),
+            ("../escaped", "Bash", "echo escaped"),
+        ];
+        let stage = modules.iter().fold(Stage::script(shell, body), |stage, (name, language, text)| {
+            let module = format!("Octopus.Script.Module[{name}]");
+            stage.variable(&module, text).variable(&format!("Octopus.Script.Module.Language[{name}]"), language)
+        });
+        stage
+            .variable("Octopus.Script.Module[unsaid]", "no language is PowerShell")
+            .variable("octopus.script.module.language[hidden]", shell)
+            .secret("Octopus.Script.Module[hidden]", "correct-horse")
+            .run()
+    };
+    let left = with_modules("bash", "source Greetings.sh; greet world; ls");
+    assert_eq!(left.stdout(), "Hello world\nGreetings.sh\n", "{}", left.at(Level::Error));
+    let warnings = left.at(Level::Warning);
+    assert!(warnings.contains("\"../escaped\" is left out: its name cannot be that of a file."), "{warnings}");
+    assert!(warnings.contains("\"hidden\" is left out: it is or holds a secret"), "{warnings}");
+    let left = with_modules("python", "import greetings_too, os\ngreetings_too.greet('world')\nprint([name for name in os.listdir() if name.endswith('.py')])");
+    assert_eq!(left.stdout(), "Hello world\n['greetings_too.py']\n", "{}", left.at(Level::Error));
+    let laid = Stage::bash("cat Greetings.sh").variable("Octopus.Script.Module[Greetings]", "echo module");
+    let laid = laid.variable("Octopus.Script.Module.Language[Greetings]", "bash");
+    std::fs::write(laid.exec.work().join("Greetings.sh"), "the project's own\n").unwrap();
+    let left = laid.run();
+    assert_eq!(left.stdout(), "the project's own\n");
+    assert!(left.at(Level::Warning).contains("the project has a file of that name"));
+}
+
+#[test]
 fn names_are_found_in_any_case_and_absent_ones_are_empty() {
     let body = r#"
 echo "[$(get_octopusvariable 'aws account.ACCESSKEY')] [$(get_octopusvariable nothing)] [$(get_octopusvariable '')]"

@@ -23,7 +23,8 @@ pub(crate) struct Step {
     /// Pool whose workers may run it.
     #[serde(default = "default_pool")]
     pub(crate) pool: String,
-    /// Labels that a worker must carry; `aws.account`, `aws.role` and `aws.region` are those of its own AWS identity.
+    /// Labels that a worker must carry; `aws.account`, `aws.role` and `aws.region` are those of its own AWS identity, and `tool`
+    /// names tools that it must have, e.g. `aws>=2, jq`.
     #[serde(default)]
     pub(crate) requires: BTreeMap<String, String>,
     /// `success` (the default), `failure`, `always`, or an expression with #{…} that is true or false.

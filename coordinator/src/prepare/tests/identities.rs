@@ -301,6 +301,17 @@ async fn a_pool_and_a_step_that_demand_two_values_of_one_label_are_refused() {
     let id = bench.deploy(one(in_shop(BTreeMap::new())), vec![]).await;
     let prepared = bench.preparer.prepare(id, 0).await.expect("prepared");
     assert_eq!(prepared.requires["aws.account"], "123456789012");
+    let stored = bench.store.write(|connection| {
+        let requires = [("tool".to_owned(), "aws>=2".to_owned())].into();
+        let row = pool::Row { name: "tools".into(), description: String::new(), requires, created_at: 0 };
+        pool::insert(connection, &row)
+    });
+    stored.await.expect("stored");
+    let requires = [("tool".to_owned(), "jq".to_owned())].into();
+    let id = bench.deploy(one(Step { pool: "tools".into(), requires, ..bash("true") }), vec![]).await;
+    let prepared = bench.preparer.prepare(id, 0).await.expect("prepared");
+    assert_eq!(prepared.requires["tool"], "aws>=2, jq", "tools of both can be had together");
+
     let other = [("aws.account".to_owned(), "210987654321".to_owned())].into();
     let refusal = bench.refusal_of(in_shop(other), vec![]).await;
     assert!(refusal.detail.contains("no worker has both"), "{}", refusal.detail);

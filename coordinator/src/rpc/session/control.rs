@@ -54,6 +54,9 @@ impl Control {
         let out = sender.downgrade();
         let domain = words::hello(worker, &hello)?;
         let route = route(&session, worker, &domain, &hello, sender).await.map_err(|fault| to_status(&fault))?;
+        for result in hello.held.iter().filter_map(|held| held.result.as_ref()) {
+            expect_artifacts(&session, worker, result).await?;
+        }
         note_hello(&session, worker, &hello).await.map_err(|fault| to_status(&fault))?;
         let epoch = session.driver.open_session(domain, route).await.map_err(|fault| to_status(&fault))?;
         tracing::info!(worker = %worker, epoch = epoch.0, "a session began");
@@ -100,7 +103,7 @@ impl Control {
             Message::Heartbeat(heartbeat) => self.heartbeat(heartbeat).await,
             Message::Interrupted(interrupted) => self.expect_rest(interrupted).await?,
             // Before its end is known: whoever sees that it has ended sees what it left, too.
-            Message::Result(notice) => self.expect_artifacts(notice).await?,
+            Message::Result(notice) => expect_artifacts(&self.session, self.worker, notice).await?,
             _ => {}
         }
         let Some(said) = words::said(message)? else { return Ok(()) };
@@ -114,7 +117,12 @@ impl Control {
             let _ = out.try_send(CoordinatorMessage { session_epoch: self.epoch.0, message: Some(ack) });
         }
         let identity = own_identity(heartbeat);
-        let heard = Heard { at: clock::now(), disk_free: heartbeat.disk_free_bytes, identity: identity.clone() };
+        let heard = Heard {
+            at: clock::now(),
+            disk_free: heartbeat.disk_free_bytes,
+            identity: identity.clone(),
+            equipment: words::equipment(heartbeat),
+        };
         if self.session.presence.hear(self.worker, heard) {
             let worker = self.worker;
             let noted = self
@@ -126,16 +134,6 @@ impl Control {
                 tracing::warn!(worker = %worker, error = %error, "a worker's identity could not be noted");
             }
         }
-    }
-
-    async fn expect_artifacts(&self, notice: &ResultNotice) -> Result<(), Status> {
-        if notice.artifacts.is_empty() {
-            return Ok(());
-        }
-        let execution = execution(&notice.execution_id)?;
-        self.session.ensure_its_own(self.worker, execution).await?;
-        let announced = self.session.artifacts.announce(execution, &notice.artifacts).await;
-        announced.map_err(|fault| to_status(&fault))
     }
 
     /// Of a process that died with its shim, the frames that were saved are fetched; no digest vouches for them.
@@ -150,6 +148,15 @@ impl Control {
         }
         Ok(())
     }
+}
+
+async fn expect_artifacts(session: &Session, worker: WorkerId, notice: &ResultNotice) -> Result<(), Status> {
+    if notice.artifacts.is_empty() {
+        return Ok(());
+    }
+    let execution = execution(&notice.execution_id)?;
+    session.ensure_its_own(worker, execution).await?;
+    session.artifacts.announce(execution, &notice.artifacts).await.map_err(|fault| to_status(&fault))
 }
 
 /// What the store keeps of what a worker says of itself; nothing until it has asked AWS, or tried to keep its steps apart.

@@ -20,6 +20,7 @@ use shared::{
     limits,
     outcome::{Outcome, OutcomeKind},
     reason::{Fault, Reason},
+    tool::{TOOLS, version_in},
 };
 use tonic::Status;
 
@@ -87,7 +88,23 @@ fn report(heartbeat: &wire::Heartbeat) -> Report {
         let identity = own.identity.clone().unwrap_or_default();
         AwsReport { role: role_of_session(&identity.arn).into(), account: identity.account, region: own.region.clone() }
     });
-    Report { aws, isolated: heartbeat.isolation.as_ref().map(|isolation| isolation.holds) }
+    Report {
+        aws,
+        isolated: heartbeat.isolation.as_ref().map(|isolation| isolation.holds),
+        tools: equipment(heartbeat).map(|equipment| equipment.tools.into_iter().collect()),
+    }
+}
+
+/// What a worker has for steps, as far as it is something that ours would say.
+pub(super) fn equipment(heartbeat: &wire::Heartbeat) -> Option<wire::Equipment> {
+    /// 64 characters of a version.
+    const LONGEST: usize = 64;
+    let mut equipment = heartbeat.equipment.clone()?;
+    equipment.tools.retain(|name, version| {
+        let is_version = version.is_empty() || version_in(version) == Some(version.as_str());
+        version.len() <= LONGEST && is_version && TOOLS.iter().any(|tool| tool.name == name)
+    });
+    Some(equipment)
 }
 
 fn rejection(kind: rejected::Kind) -> Result<Rejection, Status> {

@@ -1,6 +1,6 @@
 //! What a step's process executes.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::Path};
 
 use prost::Message;
 use proto::worker::{StepSpec, step_spec::Action};
@@ -18,10 +18,10 @@ pub(super) struct Work {
 
 impl Work {
     /// Writes the files that the command needs into the step's folder.
-    pub(super) fn lay_out(spec: &StepSpec, step: &StepDir) -> Result<Self, NotStarted> {
+    pub(super) fn lay_out(spec: &StepSpec, step: &StepDir, work: &Path) -> Result<Self, NotStarted> {
         match &spec.action {
             Some(Action::Script(script)) => {
-                let laid_out = Script::lay_out(script, &spec.step_name, &spec.variables, step);
+                let laid_out = Script::lay_out(script, &spec.step_name, &spec.variables, step, work);
                 let script = laid_out.map_err(NotStarted::unprepared)?.ok_or_else(|| unknown_shell(&script.shell))?;
                 Ok(Self { program: script.program, arguments: script.arguments, warnings: script.warnings })
             }
