@@ -13,6 +13,7 @@ mod logs;
 mod memory;
 mod raw;
 mod report;
+mod scripts;
 mod simulated;
 mod steps;
 
@@ -71,6 +72,9 @@ fn main() -> Result<()> {
     if wanted("masking") {
         logs::masking(&mut report, size);
         logs::adversarial_masking(&mut report, size);
+    }
+    if wanted("scripts") {
+        scripts::measure(&mut report, size)?;
     }
     if wanted("dispatch") {
         runtime.block_on(dispatch::measure(&mut report, size))?;

@@ -20,9 +20,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("coordinator", &["shared", "service", "aws", "proto", "coordinator-core"]),
     ("worker", &["shared", "service", "aws", "proto", "worker-core", "action", "action-s3", "action-cloudformation"]),
     ("longshore", &["shared", "service", "proto", "stack-template"]),
-    // The benchmark registers its simulated workers in the coordinator's own store, and tokens are verified where no call hands them
-    // out; nothing else here looks inside a shell.
-    ("tests", &["shared", "service", "proto", "coordinator", "stack-template"]),
+    // The benchmark registers its simulated workers in the coordinator's own store and times scripts as the worker lays them out, and
+    // tokens are verified where no call hands them out; nothing else here looks inside a shell.
+    ("tests", &["shared", "service", "proto", "coordinator", "worker", "stack-template"]),
 ];
 
 /// Packages that decide: what they may not contain, not even through something else.

@@ -61,11 +61,13 @@ impl Uploads {
     /// Sends over one session, until it is dropped.
     pub async fn send(&self, home: &Home, client: Client) -> Infallible {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut last = None;
         loop {
-            let Some(execution) = self.next() else {
+            let Some(execution) = self.next(last) else {
                 self.0.wake.notified().await;
                 continue;
             };
+            last = Some(execution);
             match self.send_all(home, &client, execution).await {
                 Ok(()) => {
                     backoff.reset();
@@ -93,8 +95,10 @@ impl Uploads {
         Ok(())
     }
 
-    fn next(&self) -> Option<ExecutionId> {
-        self.waiting().first().copied()
+    /// In turn, so that one that cannot be sent does not hold up the others.
+    fn next(&self, last: Option<ExecutionId>) -> Option<ExecutionId> {
+        let waiting = self.waiting();
+        waiting.iter().find(|execution| Some(**execution) > last).or_else(|| waiting.first()).copied()
     }
 
     fn waiting(&self) -> MutexGuard<'_, BTreeSet<ExecutionId>> {
@@ -169,4 +173,22 @@ fn settled(answer: Answer) -> Result<ArtifactSettled, Status> {
 
 fn unreadable(error: &std::io::Error) -> Status {
     Status::unavailable(format!("A file of the worker's cannot be read: {error}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_take_turns() {
+        let (settled, _heard) = mpsc::channel(1);
+        let uploads = Uploads::new(settled);
+        assert_eq!(uploads.next(None), None);
+        let [one, two] = [1, 2].map(|id| ExecutionId(uuid::Uuid::from_u128(id)));
+        uploads.look(two);
+        uploads.look(one);
+        assert_eq!(uploads.next(None), Some(one));
+        assert_eq!(uploads.next(Some(one)), Some(two), "one that could not be sent waits for its turn");
+        assert_eq!(uploads.next(Some(two)), Some(one));
+    }
 }

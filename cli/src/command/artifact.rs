@@ -17,7 +17,7 @@ use crate::{
 };
 
 use self::{
-    choice::{Wanted, choose},
+    choice::{Wanted, choose, file_name},
     download::download,
 };
 
@@ -82,8 +82,8 @@ impl Download {
         for artifact in choose(found, &wanted, &id)? {
             let path = match (&file, &wanted.name) {
                 (Some(file), _) => file.clone(),
-                (None, Some(_)) => to.join(&artifact.name),
-                (None, None) => to.join(choice::folder_of(&artifact.step)).join(&artifact.name),
+                (None, Some(_)) => to.join(file_name(&artifact.name)),
+                (None, None) => to.join(file_name(&artifact.step)).join(file_name(&artifact.name)),
             };
             downloaded.push(download(connection, &id, artifact, path).await?);
         }

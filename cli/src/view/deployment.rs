@@ -29,6 +29,7 @@ pub(crate) struct DeploymentView {
     number: i64,
     last_event_sequence: i64,
     retry_of: String,
+    artifacts: i32,
 }
 
 /// How one step stands.
@@ -111,6 +112,7 @@ impl From<d::Deployment> for DeploymentView {
             number: it.number,
             last_event_sequence: it.last_event_sequence,
             retry_of: it.retry_of,
+            artifacts: it.artifacts,
         }
     }
 }
@@ -179,6 +181,13 @@ impl DeploymentView {
         if self.project.is_empty() { "(command)".to_owned() } else { format!("{} #{}", self.project, self.number) }
     }
 
+    fn artifacts(&self) -> String {
+        match self.artifacts {
+            0 => String::new(),
+            count => format!("{count}: longshore artifact list {}", self.id),
+        }
+    }
+
     fn duration(&self) -> String {
         match (self.create_time, self.end_time) {
             (Some(begin), Some(end)) => took(end.duration_since(begin)),
@@ -212,6 +221,7 @@ impl View for DeploymentView {
             ("state", format!("{}{ends}", self.state)),
             ("by", self.created_by.clone()),
             ("goes on from", self.retry_of.clone()),
+            ("artifacts", self.artifacts()),
             ("started", short(self.create_time)),
             ("ended", short(self.end_time)),
         ]);

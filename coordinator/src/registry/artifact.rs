@@ -128,6 +128,17 @@ pub fn list(connection: &Connection, deployment: DeploymentId) -> Result<Vec<Row
     all(connection, &format!("{SELECT} {order}"), [deployment.to_string()])
 }
 
+/// How many a deployment has.
+///
+/// # Errors
+/// Those of the store.
+pub fn count(connection: &Connection, deployment: DeploymentId) -> Result<i32, Fault> {
+    connection
+        .prepare_cached("SELECT count(*) FROM artifact WHERE deployment_id = ?1")
+        .and_then(|mut query| query.query_row([deployment.to_string()], |row| row.get(0)))
+        .stored("counting the artifacts of a deployment")
+}
+
 /// Those that are stored and whose deployment ended before a time, the longest ago first.
 ///
 /// # Errors

@@ -26,7 +26,9 @@ pub(super) fn lay_out(shell: &str, ending: &str, variables: &Variables<'_>, work
             continue;
         }
         let why = match variable.sensitive {
-            true => Some("it is or holds a secret, and would be a file on a disk: let it read the secret from a variable"),
+            true => {
+                Some("it is or holds a secret, and would be a file on a disk: let it read the secret from a variable")
+            }
             false if !is_file_name(name) => Some("its name cannot be that of a file"),
             false => write(&work.join(format!("{name}.{ending}")), &variable.value)?,
         };

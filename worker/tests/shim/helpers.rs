@@ -90,7 +90,10 @@ fn script_modules_of_the_scripts_own_shell_lie_in_its_folder() {
     let warnings = left.at(Level::Warning);
     assert!(warnings.contains("\"../escaped\" is left out: its name cannot be that of a file."), "{warnings}");
     assert!(warnings.contains("\"hidden\" is left out: it is or holds a secret"), "{warnings}");
-    let left = with_modules("python", "import greetings_too, os\ngreetings_too.greet('world')\nprint([name for name in os.listdir() if name.endswith('.py')])");
+    let left = with_modules(
+        "python",
+        "import greetings_too, os\ngreetings_too.greet('world')\nprint([name for name in os.listdir() if name.endswith('.py')])",
+    );
     assert_eq!(left.stdout(), "Hello world\n['greetings_too.py']\n", "{}", left.at(Level::Error));
     let laid = Stage::bash("cat Greetings.sh").variable("Octopus.Script.Module[Greetings]", "echo module");
     let laid = laid.variable("Octopus.Script.Module.Language[Greetings]", "bash");

@@ -55,11 +55,11 @@ pub(super) fn choose(found: Vec<d::Artifact>, wanted: &Wanted, deployment: &str)
     }
 }
 
-/// A step's name as that of a folder.
-pub(super) fn folder_of(step: &str) -> String {
-    let plain: String = step.chars().map(|c| if c.is_control() || matches!(c, '/' | '\\') { '-' } else { c }).collect();
+/// A name that a coordinator told, as one that leads nowhere else.
+pub(super) fn file_name(name: &str) -> String {
+    let plain: String = name.chars().map(|c| if c.is_control() || matches!(c, '/' | '\\') { '-' } else { c }).collect();
     match plain.as_str() {
-        "" | "." | ".." => "step".into(),
+        "" | "." | ".." => "_".into(),
         _ => plain,
     }
 }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steps_name_leads_nowhere_else() {
-        assert_eq!(["Build", "../x", ".."].map(folder_of), ["Build", "..-x", "step"]);
+    fn a_name_leads_nowhere_else() {
+        assert_eq!(["Build", "../x", ".."].map(file_name), ["Build", "..-x", "_"]);
     }
 }

@@ -17,6 +17,7 @@ use super::Deployments;
 use crate::{
     clock,
     log_store::LogStore,
+    registry::artifact,
     store::{
         deployments,
         view::{AttemptView, DeploymentRow, DeploymentState, DeploymentView, StepState, StepView},
@@ -27,9 +28,12 @@ impl Deployments {
     /// # Errors
     /// [`shared::reason::Reason::DeploymentNotFound`]; those of the store.
     pub(super) async fn show(&self, id: DeploymentId) -> Result<Deployment, Fault> {
-        let view = self.store.read(move |connection| deployments::deployment_view(connection, id)).await?;
+        let read = self.store.read(move |connection| {
+            Ok((deployments::deployment_view(connection, id)?, artifact::count(connection, id)?))
+        });
+        let (view, artifacts) = read.await?;
         let live = if view.deployment.ended_at.is_none() { self.live(&view).await? } else { Live::default() };
-        Ok(deployment(view, &live, &self.logs))
+        Ok(Deployment { artifacts, ..deployment(view, &live, &self.logs) })
     }
 
     /// What only the core knows.
@@ -67,6 +71,7 @@ pub(super) fn without_steps(row: DeploymentRow) -> Deployment {
         number: row.number,
         last_event_sequence: row.last_event,
         retry_of: row.retry_of.map(|id| id.to_string()).unwrap_or_default(),
+        artifacts: 0,
     }
 }
 

@@ -150,13 +150,20 @@ impl Control {
     }
 }
 
+/// What nobody can make sense of is left out: an attempt's end counts whatever else is said with it.
 async fn expect_artifacts(session: &Session, worker: WorkerId, notice: &ResultNotice) -> Result<(), Status> {
     if notice.artifacts.is_empty() {
         return Ok(());
     }
     let execution = execution(&notice.execution_id)?;
     session.ensure_its_own(worker, execution).await?;
-    session.artifacts.announce(execution, &notice.artifacts).await.map_err(|fault| to_status(&fault))
+    match session.artifacts.announce(execution, &notice.artifacts).await {
+        Err(fault) if fault.reason == Reason::InvalidArgument => {
+            tracing::error!(%worker, %execution, error = %fault, "artifacts that a worker tells of are not expected");
+            Ok(())
+        }
+        other => other.map_err(|fault| to_status(&fault)),
+    }
 }
 
 /// What the store keeps of what a worker says of itself; nothing until it has asked AWS, or tried to keep its steps apart.
