@@ -154,12 +154,12 @@ impl Coordinator {
 
     /// Begins what can begin now and ends what has ended.
     pub(crate) fn advance(&mut self, id: DeploymentId) {
-        if !self.has_turn(id) {
-            return;
-        }
-        while let Some(step) = self.next_pending(id) {
+        while self.has_turn(id)
+            && let Some(step) = self.next_pending(id)
+        {
             self.begin(id, step);
         }
+        // Also without its turn: one that failed before anything of it ran may have lost it to an earlier one.
         self.end_if_settled(id);
         self.pass_the_turn(id);
     }

@@ -133,6 +133,21 @@ fn a_deployment_that_has_begun_keeps_its_turn_while_it_asks() {
 }
 
 #[test]
+fn a_deployment_that_asks_about_a_failure_before_its_first_attempt_keeps_its_turn() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.submit(D1, "shop", vec![approved("one")]);
+    world.refuses = true;
+    world.submit(D2, "shop", vec![guided("two")]);
+    world.refuses = false;
+    assert!(is_waiting(&world, D2, "ANSWER_NEEDED"));
+    answer(&mut world, D1, Answer::Approve);
+    assert!(world.offers().is_empty() && is_waiting(&world, D1, "WAITING_FOR_TURN"), "who answers may retry it");
+    answer(&mut world, D2, Answer::Abort);
+    assert_eq!(world.ended(D2), Some(DeploymentEnd::Failed));
+    assert_eq!(world.run().deployment, D1);
+}
+
+#[test]
 fn a_failed_step_that_asks_is_retried_passed_over_or_given_up() {
     for (said, end, reason, deployment) in [
         (Answer::Ignore, StepEnd::Succeeded, "IGNORED", DeploymentEnd::Succeeded),
@@ -201,6 +216,7 @@ enum Move {
     End(bool),
     Cancel(usize),
     Pass(u16),
+    Refuse(bool),
     Restart,
 }
 
@@ -212,6 +228,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         6 => any::<bool>().prop_map(Move::End),
         1 => (0usize..3).prop_map(Move::Cancel),
         1 => (1u16..5000).prop_map(Move::Pass),
+        2 => any::<bool>().prop_map(Move::Refuse),
         1 => Just(Move::Restart),
     ]
 }
@@ -249,7 +266,11 @@ proptest! {
         for play in moves {
             play_one(&mut world, play);
             prop_assert!(running(&world).len() <= 1, "two at once: {:?}", running(&world));
+            for deployment in [D1, D2, D3].into_iter().filter(|deployment| world.ended(*deployment).is_none()) {
+                prop_assert!(world.settled(deployment).len() < 2, "all its steps have ended, and it has not");
+            }
         }
+        world.refuses = false;
         // Everybody answers at last: nobody waits for nobody.
         for _ in 0..20 {
             for deployment in [D1, D2, D3] {
@@ -279,6 +300,7 @@ fn play_one(world: &mut World, play: Move) {
             let (deployment, by, reason) = ([D1, D2, D3][deployment], String::new(), String::new());
             world.tell(Input::CancelRequested { deployment, by, reason });
         }
+        Move::Refuse(refuses) => world.refuses = refuses,
         Move::Pass(seconds) => pass_heard(world, Duration::from_secs(seconds.into())),
         Move::Restart => {
             // What was offered is offered to nobody any more: its worker comes back without it.

@@ -115,7 +115,7 @@ function Update-Progress([int]$percentage, [string]$message) {
     Send-LongshoreMessage 'progress' ([ordered]@{ percentage = "$percentage"; message = $message })
 }
 
-# Held from now on, copied when the script has ended.
+# Taken when the script has ended.
 function New-OctopusArtifact {
     [CmdletBinding()]
     param(

@@ -80,7 +80,7 @@ def updateprogress(progress, message=None):
 
 
 def createartifact(path, fileName=None):
-    """Held from now on, copied when the script has ended."""
+    """Taken when the script has ended."""
     __send("createArtifact", {"path": __os.path.abspath(path), "name": fileName})
 
 

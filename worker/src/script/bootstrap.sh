@@ -108,7 +108,7 @@ update_progress() {
   __longshore_send "##octopus[progress percentage='$(encode_servicemessagevalue "${1-0}")' message='$(encode_servicemessagevalue "${2-}")']"
 }
 
-# Held from now on, copied when the script has ended.
+# Taken when the script has ended.
 new_octopusartifact() {
   local path=${1-} name=
   if [[ ! $path ]]; then

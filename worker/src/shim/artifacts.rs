@@ -1,7 +1,5 @@
-//! Files that a script leaves behind as artifacts: held from the moment it names them, copied when it has ended.
-//!
-//! A script may go on writing to a file that it has named, and may remove it: what counts is the file at that path in the end,
-//! and without one, the file that was there when it was named.
+//! Files that a script leaves behind as artifacts: named while it runs, copied when it has ended, as they are then. To take them when
+//! they are named would be no promise: the script goes on before its word is heard.
 
 mod name;
 mod source;
@@ -21,7 +19,7 @@ use shared::{limits, size};
 
 use self::{
     name::{fit, unlike},
-    source::{Unfit, open},
+    source::open,
 };
 use crate::exec_dir::{Artifact, ArtifactsDir};
 
@@ -44,8 +42,6 @@ pub(super) struct Wanted {
     path: PathBuf,
     /// What people call it, not masked.
     pub(super) name: String,
-    /// As it was when it was named; absent when there was none that could be taken.
-    held: Option<File>,
 }
 
 /// Copies files into an attempt's folder, one after the other.
@@ -76,8 +72,7 @@ impl Artifacts {
             || path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             |given| given.trim().to_owned(),
         );
-        let held = open(&path, self.user).ok();
-        self.wanted.push(Wanted { path, name, held });
+        self.wanted.push(Wanted { path, name });
     }
 
     /// Everything that was named, in order, and how many more there were.
@@ -99,11 +94,7 @@ impl Copier<'_> {
     /// Why it is left out, in a sentence.
     pub(super) fn copy(&mut self, wanted: Wanted, name: &str) -> Result<Artifact, String> {
         let path = wanted.path;
-        let source = match (open(&path, self.user), wanted.held) {
-            (Ok(found), _) => found,
-            (Err(Unfit::Missing), Some(held)) => held,
-            (Err(unfit), _) => return Err(unfit.sentence(&path)),
-        };
+        let source = open(&path, self.user).map_err(|unfit| unfit.sentence(&path))?;
         self.number += 1;
         let content = self.into.content(self.number);
         let name = unlike(&fit(name), &mut self.names);

@@ -38,8 +38,8 @@ mkdir -p 'a b/Größe 🎈' && cd 'a b'
 echo one > 'Größe 🎈/re port*.txt'
 new_octopusartifact 'Größe 🎈/re port*.txt'
 new_octopusartifact later.txt 'It'"'"'s "later".txt'
-new_octopusartifact "$PWD/gone.txt"
 echo gone > gone.txt; new_octopusartifact gone.txt; rm gone.txt
+echo old > swapped; new_octopusartifact swapped; echo new > other; mv other swapped
 echo first > grows.log; new_octopusartifact grows.log 'sub/log'; echo second >> grows.log
 : > empty; new_octopusartifact empty
 echo later > later.txt
@@ -50,15 +50,14 @@ echo later > later.txt
     let wanted = [
         ("re port*.txt", "one\n"),
         ("It's \"later\".txt", "later\n"),
-        ("gone.txt", "gone\n"),
+        ("swapped", "new\n"),
         ("sub-log", "first\nsecond\n"),
         ("empty", ""),
     ];
     assert_kept(&stage, &left, &wanted);
     assert!(left.at(Level::Info).contains("Artifact \"sub-log\" is kept (13 B)."), "{}", left.system());
-    // Named before it was there, and not there in the end.
     assert!(
-        left.at(Level::Warning).contains("Artifact \"gone.txt\" is left out. There is no file"),
+        left.at(Level::Warning).contains("Artifact \"gone.txt\" is left out. There was no file"),
         "{}",
         left.system()
     );
@@ -101,8 +100,8 @@ for path in link pipe folder /dev/zero /proc/self/environ nothing nothing/below;
         ("folder", "is a folder. Pack it into one file"),
         ("zero", "is a device, and only files can be artifacts."),
         ("environ", "is a file of the kernel's, and only files can be artifacts."),
-        ("nothing", "There is no file"),
-        ("below", "There is no file"),
+        ("nothing", "There was no file"),
+        ("below", "There was no file"),
     ] {
         let line = warnings.lines().find(|line| line.starts_with(&format!("Artifact \"{name}\" is left out. ")));
         assert!(line.is_some_and(|line| line.contains(why)), "{name}: {warnings}");

@@ -10,7 +10,7 @@ use coordinator_core::{
     Coordinator, Decision, Mono, Patience,
     action::{Action, Offer},
     fact::{Created, DeploymentEnd, DeploymentFact, ExitResult, Fact, Settled, StepEnd},
-    input::{Held, Hello, Input, Prepared, Said, Wish, WorkerRecord},
+    input::{Held, Hello, Input, Prepared, Refusal, Said, Wish, WorkerRecord},
     report::Expectation,
 };
 use shared::{
@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) actions: Vec<Action>,
     /// How the shell prepares a step, by name; the default pool and nothing else when it is not here.
     pub(crate) prepared: BTreeMap<String, Prepared>,
+    /// Whether no step can be prepared now.
+    pub(crate) refuses: bool,
     processes: BTreeMap<DeploymentId, Process>,
     epochs: BTreeMap<WorkerId, SessionEpoch>,
 }
@@ -47,6 +49,7 @@ impl World {
             facts: Vec::new(),
             actions: Vec::new(),
             prepared: BTreeMap::new(),
+            refuses: false,
             processes: BTreeMap::new(),
             epochs: BTreeMap::new(),
         }
@@ -73,8 +76,10 @@ impl World {
         for action in decision.actions {
             if let Action::Prepare { deployment, step } = action {
                 let name = self.processes[&deployment].steps[step].name.clone();
+                let refusal = || Refusal { reason: "ACCOUNT_UNRESOLVED".into(), detail: "No such account.".into() };
                 let prepared = self.prepared.get(&name).cloned().unwrap_or_else(|| needs("default"));
-                self.tell(Input::StepPrepared { deployment, step, prepared: Ok(prepared) });
+                let prepared = if self.refuses { Err(refusal()) } else { Ok(prepared) };
+                self.tell(Input::StepPrepared { deployment, step, prepared });
             } else {
                 self.actions.push(action);
             }

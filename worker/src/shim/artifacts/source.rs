@@ -98,7 +98,9 @@ impl Unfit {
         let path = path.display();
         match self {
             Self::Missing => {
-                format!("There is no file \"{path}\", neither when it was named nor when the script had ended.")
+                format!(
+                    "There was no file \"{path}\" when the script had ended. Artifacts are taken then: leave it there."
+                )
             }
             Self::Link(target) => format!(
                 "\"{path}\" is a symbolic link to \"{}\", and links are not followed. Name the file itself.",
