@@ -78,7 +78,7 @@ fn settle(exec: &ExecDir, lock: &ExecLock, execution: ExecutionId) -> io::Result
         exec.make_void(lock)?;
         return Ok(Finding::NeverStarted);
     }
-    if exec.read_exit()?.is_some() {
+    if exec.complete_exit(lock)? {
         return Ok(Finding::Ended);
     }
     // A torn file means that the shim died before it spawned anything into the group.

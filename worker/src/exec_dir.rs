@@ -228,6 +228,22 @@ impl ExecDir {
         ExitSlot::read(&self.exit_path())
     }
 
+    /// Takes what a shim still said after it had recorded the end into the record: it may have been killed while it copied
+    /// artifacts. Answers whether there is a record. Under the lock only.
+    ///
+    /// # Errors
+    /// Whatever the file system says; then nothing may be concluded.
+    pub fn complete_exit(&self, _lock: &ExecLock) -> io::Result<bool> {
+        let Some(record) = self.read_exit()? else { return Ok(false) };
+        if self.artifacts().path().exists() {
+            let (final_seq, digest) = events::end(&self.events_path())?;
+            if final_seq > record.final_seq {
+                ExitSlot::open(&self.exit_path())?.write(&ExitRecord { final_seq, digest, ..record })?;
+            }
+        }
+        Ok(true)
+    }
+
     /// Writes down which user the attempt holds for itself. Durable enough: after a restart of the host nobody has processes.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! The process that owns one attempt: it starts the step's process, masks and writes down what that says, ends it on time
 //! or by request, and records how it ended. It needs neither the agent nor the network, so both may fail meanwhile.
 //!
-//! It is small on purpose: no async runtime, one thread (a second one while the step has AWS credentials), files only.
+//! It is small on purpose: no async runtime, files only, one thread; a second one while the step has AWS credentials, and one for
+//! a moment for each artifact of a step with a user of its own.
 
 mod artifacts;
 mod attempt;
@@ -22,8 +23,9 @@ use rustix::{
     process::{DumpableBehavior, Resource, Rlimit, getpid, set_dumpable_behavior, setrlimit, setsid, umask},
     thread::set_no_new_privs,
 };
+use shared::outcome::Outcome;
 
-use self::{attempt::Attempt, log::Log};
+use self::{attempt::Attempt, log::Log, recorder::Recorder};
 use crate::{
     exec_dir::{ExecDir, ExitRecord, ExitSlot, RuntimeDir, ShimInfo, ShimOrder, let_nobody_pass, remove_tree},
     process::{Cgroup, Tree, start_ticks},
@@ -72,10 +74,12 @@ fn run(exec: &ExecDir, runtime: &RuntimeDir) -> io::Result<()> {
     exec.make_start(&lock)?;
 
     let (outcome, mut recorder) = Attempt::new(order, exec, runtime, log).run(cgroup)?;
-    // The log first: an exit record promises that all of it is there.
-    recorder.seal()?;
-    let (final_seq, digest) = recorder.end();
-    slot.write(&ExitRecord { outcome, final_seq, digest })?;
+    if recorder.names_artifacts() {
+        // What the step did is known, whatever becomes of this process while it copies files.
+        record(&slot, &outcome, &mut recorder)?;
+        keep_artifacts(exec, &mut recorder);
+    }
+    record(&slot, &outcome, &mut recorder)?;
     // What cannot be removed now is removed by the agent when the attempt is forgotten; until then nobody gets at it, not
     // even the next step with the same user.
     for folder in [exec.path(), runtime.path()] {
@@ -84,6 +88,19 @@ fn run(exec: &ExecDir, runtime: &RuntimeDir) -> io::Result<()> {
     let _ = runtime.wipe();
     let _ = remove_tree(&exec.work());
     Ok(())
+}
+
+/// The log first: an exit record promises that all of it is there.
+fn record(slot: &ExitSlot, outcome: &Outcome, recorder: &mut Recorder) -> io::Result<()> {
+    recorder.seal()?;
+    let (final_seq, digest) = recorder.end();
+    slot.write(&ExitRecord { outcome: outcome.clone(), final_seq, digest })
+}
+
+/// Also of a script that failed or was ended: that is when people want its files. Whoever asks for its end now, does not.
+fn keep_artifacts(exec: &ExecDir, recorder: &mut Recorder) {
+    let asked = exec.cancel_request();
+    recorder.keep_artifacts(&exec.artifacts(), &|| exec.cancel_request() != asked);
 }
 
 fn own_cgroup(order: &ShimOrder) -> Option<Cgroup> {

@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::fs::{Access, OFlags, access, fcntl_setfl};
+use rustix::{
+    fs::{Access, OFlags, access, fcntl_setfl},
+    process::{Pid, Signal, kill_process_group},
+};
 use shared::tool::{TOOLS, Tool, version_in};
 use tokio::sync::oneshot;
 
@@ -107,17 +110,14 @@ fn version(name: &str, program: &Path, user: Option<u32>) -> Option<String> {
     // It holds the ends of the pipe to which the tool writes.
     drop(command);
     let until = Instant::now() + PATIENCE;
-    while matches!(child.try_wait(), Ok(None)) {
-        if Instant::now() >= until {
-            // It may have ended just now.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Some(String::new());
-        }
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
         thread::sleep(PAUSE);
     }
+    // Whatever is left of it, too; usually nothing is.
+    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    let _ = child.wait();
     let mut text = Vec::new();
-    // What a process that it left behind would say, nobody waits for.
+    // What somebody outside its group would still say, nobody waits for.
     fcntl_setfl(&said, OFlags::NONBLOCK).ok()?;
     let _ = said.by_ref().take(LONGEST).read_to_end(&mut text);
     Some(version_in(&String::from_utf8_lossy(&text)).unwrap_or_default().to_owned())

@@ -205,6 +205,20 @@ impl EventReader {
     }
 }
 
+/// Frames of a file whose writer is dead and the digest over them, all of it made durable.
+///
+/// # Errors
+/// Whatever the file system says.
+pub(super) fn end(path: &Path) -> io::Result<(u64, String)> {
+    let mut reader = EventReader::open(path)?;
+    let mut digest = [0; DIGEST_BYTES];
+    while let Some(frame) = reader.read()? {
+        digest = chain(&digest, frame);
+    }
+    reader.file.sync_data()?;
+    Ok((reader.sequence(), digest.iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
 fn chain(previous: &[u8; DIGEST_BYTES], frame: &[u8]) -> [u8; DIGEST_BYTES] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(previous);

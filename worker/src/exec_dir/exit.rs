@@ -28,7 +28,7 @@ pub struct ExitRecord {
     pub digest: String,
 }
 
-/// The file, open for its one record.
+/// The file, open for its record.
 #[derive(Debug)]
 pub struct ExitSlot {
     file: File,
@@ -48,6 +48,14 @@ impl ExitSlot {
             Err(error) => return Err(error.into()),
         }
         Ok(Self { file })
+    }
+
+    /// Opens the file of an attempt that has ended, to write its record anew.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: OpenOptions::new().write(true).open(path)? })
     }
 
     /// Writes the record durably. A long detail is cut so that it fits.

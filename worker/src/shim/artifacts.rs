@@ -40,6 +40,8 @@ pub(super) struct Artifacts {
 /// A file that was named.
 pub(super) struct Wanted {
     path: PathBuf,
+    /// The path as its writer knows it.
+    shown: PathBuf,
     /// What people call it, not masked.
     pub(super) name: String,
 }
@@ -72,7 +74,13 @@ impl Artifacts {
             || path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             |given| given.trim().to_owned(),
         );
-        self.wanted.push(Wanted { path, name });
+        let shown = path.strip_prefix(&self.folder).unwrap_or(&path).to_owned();
+        self.wanted.push(Wanted { path, shown, name });
+    }
+
+    /// Whether anything was named.
+    pub(super) fn is_named(&self) -> bool {
+        !self.wanted.is_empty()
     }
 
     /// Everything that was named, in order, and how many more there were.
@@ -93,12 +101,12 @@ impl Copier<'_> {
     /// # Errors
     /// Why it is left out, in a sentence.
     pub(super) fn copy(&mut self, wanted: Wanted, name: &str) -> Result<Artifact, String> {
-        let path = wanted.path;
-        let source = open(&path, self.user).map_err(|unfit| unfit.sentence(&path))?;
+        let Wanted { path, shown, .. } = wanted;
+        let source = open(&path, self.user).map_err(|unfit| unfit.sentence(&shown))?;
         self.number += 1;
         let content = self.into.content(self.number);
         let name = unlike(&fit(name), &mut self.names);
-        let copied = self.ensure_room(&source, &path).and_then(|()| self.pour(source, &path, &content));
+        let copied = self.ensure_room(&source, &shown).and_then(|()| self.pour(source, &shown, &content));
         let artifact = copied.map(|(size, sha256)| Artifact { number: self.number, name, size, sha256 });
         let told = artifact.and_then(|artifact| {
             self.into.tell(&artifact).map_err(|error| unwritable(&error))?;
@@ -170,9 +178,9 @@ impl Copier<'_> {
 
 fn too_large(path: &Path, bytes: u64) -> String {
     format!(
-        "\"{}\" has {}; an artifact has at most {}.",
+        "\"{}\" has {bytes} bytes; an artifact has at most {} ({}).",
         path.display(),
-        size::shown(bytes),
+        limits::ARTIFACT_BYTES,
         size::shown(limits::ARTIFACT_BYTES)
     )
 }

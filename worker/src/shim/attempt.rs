@@ -151,15 +151,7 @@ impl<'a> Attempt<'a> {
         let tree = Tree::new(Pid::from_child(&launched.child), cgroup, self.order.step_user());
         let events = Events { cancel, timer, notices, wake };
         let ended = Pump::new(&mut self.recorder, self.exec, events, patience, launched, tree)?.run()?;
-        self.keep_artifacts()?;
         Ok(ending::outcome(&ended, &self.recorder, speaker(&self.spec)))
-    }
-
-    /// Also of a script that failed or was ended: that is when people want its files. Whoever asks for its end now, does not.
-    fn keep_artifacts(&mut self) -> io::Result<()> {
-        let asked = self.exec.cancel_request();
-        let exec = self.exec;
-        self.recorder.keep_artifacts(&exec.artifacts(), &|| exec.cancel_request() != asked)
     }
 
     fn launch(&mut self, access: &Access, cgroup: Option<&Cgroup>) -> Result<Launched, NotStarted> {

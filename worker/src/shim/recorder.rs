@@ -138,11 +138,14 @@ impl Recorder {
         self.stderr.finish(&mut self.log);
     }
 
-    /// Copies what the script named as artifacts, and says of each what became of it. For when the script has ended.
-    ///
-    /// # Errors
-    /// As [`Self::commit`].
-    pub(super) fn keep_artifacts(&mut self, into: &ArtifactsDir, is_stopped: &dyn Fn() -> bool) -> io::Result<()> {
+    /// Whether the script named files as artifacts.
+    pub(super) fn names_artifacts(&self) -> bool {
+        self.artifacts.is_named()
+    }
+
+    /// Copies what the script named as artifacts, and says of each what became of it. For when the script has ended. Nothing of that
+    /// is written before the next [`Self::seal`]: the exit record that is there now knows of no more frames.
+    pub(super) fn keep_artifacts(&mut self, into: &ArtifactsDir, is_stopped: &dyn Fn() -> bool) {
         let (wanted, too_many) = self.artifacts.take();
         let mut copier = self.artifacts.copier(into, is_stopped);
         for wanted in wanted {
@@ -154,7 +157,6 @@ impl Recorder {
                 }
                 Err(why) => self.line(Level::Warning, &format!("Artifact \"{name}\" is left out. {why}")),
             }
-            self.commit()?;
         }
         if too_many > 0 {
             let most = limits::ARTIFACTS;
@@ -163,7 +165,6 @@ impl Recorder {
             );
             self.line(Level::Warning, &sentence);
         }
-        Ok(())
     }
 
     /// Writes down what is due, see [`Log::commit`].

@@ -176,3 +176,28 @@ fn an_attempt_whose_folder_is_gone_is_dead_and_never_called_void() {
     std::fs::remove_dir_all(host.exec().path()).unwrap();
     assert!(matches!(host.look(), Some(Finding::Dead { .. })));
 }
+
+#[test]
+fn a_shim_that_is_killed_while_it_copies_artifacts_leaves_no_doubt_about_its_step() {
+    let host = Host::with(|_| {
+        "echo small > small; new_octopusartifact small; truncate -s 4G large; new_octopusartifact large; exit 4".into()
+    });
+    let mut shim = host.start_shim();
+    let copy = host.exec().artifacts().content(2);
+    until("a file is being copied", || std::fs::metadata(&copy).is_ok_and(|found| found.len() > 0));
+    assert_eq!(host.look(), Some(Finding::Alive), "it has not ended while it copies");
+    shim.kill().unwrap();
+    shim.wait().unwrap();
+    assert_eq!(host.look(), Some(Finding::Ended));
+    let notice = result::notice(&host.exec(), host.execution).unwrap().unwrap();
+    assert_eq!(notice.outcome.unwrap().exit_code, Some(4));
+    assert_eq!(
+        notice.final_seq.cast_unsigned(),
+        result::frames(&host.exec()).unwrap(),
+        "what it said last is there, too"
+    );
+    let names: Vec<&str> = notice.artifacts.iter().map(|artifact| artifact.name.as_str()).collect();
+    assert_eq!(names, ["small"], "half of a file is none");
+    assert_eq!(host.look(), Some(Finding::Ended), "looking again changes nothing");
+    assert_eq!(result::notice(&host.exec(), host.execution).unwrap().unwrap().digest, notice.digest);
+}

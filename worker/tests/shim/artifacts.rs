@@ -6,7 +6,7 @@ use proto::deployment::log_frame::Level;
 use shared::{limits, outcome::OutcomeKind};
 use worker::exec_dir::Artifact;
 
-use crate::stage::{Left, Stage};
+use crate::stage::{Left, Stage, until, wait};
 
 fn kept(stage: &Stage) -> Vec<(String, String)> {
     let folder = stage.exec.artifacts();
@@ -160,11 +160,33 @@ fn more_artifacts_than_an_attempt_may_have_are_counted_and_left_out() {
 }
 
 #[test]
+fn whoever_asks_for_the_end_does_not_wait_for_copies() {
+    let stage =
+        Stage::bash("truncate -s 4G large; new_octopusartifact large; echo small > small; new_octopusartifact small");
+    let shim = stage.start();
+    let copy = stage.exec.artifacts().content(1);
+    until(|| fs::metadata(&copy).is_ok_and(|found| found.len() > 0));
+    stage.exec.request_cancel(Duration::from_secs(10)).unwrap();
+    assert!(wait(shim).success());
+    let left = stage.left();
+    assert_eq!(left.outcome.kind, OutcomeKind::Succeeded, "the script had ended before");
+    assert_kept(&stage, &left, &[]);
+    let warnings = left.at(Level::Warning);
+    assert_eq!(warnings.matches("The end of the step was asked for").count(), 2, "{warnings}");
+    assert!(!copy.exists(), "half of one is nothing");
+}
+
+#[test]
 fn a_file_that_is_too_large_is_not_even_begun() {
     let stage =
         Stage::bash("truncate -s 6G large; new_octopusartifact large; truncate -s 5M fits; new_octopusartifact fits");
     let left = stage.run();
     let artifacts = stage.exec.artifacts().list().unwrap();
     assert_eq!(artifacts.iter().map(|artifact| artifact.size).collect::<Vec<_>>(), [5 << 20], "{}", left.system());
-    assert!(left.at(Level::Warning).contains("has 6.0 GiB; an artifact has at most 5.0 GiB."), "{}", left.system());
+    assert!(
+        left.at(Level::Warning)
+            .contains("\"large\" has 6442450944 bytes; an artifact has at most 5368709120 (5.0 GiB)."),
+        "{}",
+        left.system()
+    );
 }
