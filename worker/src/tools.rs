@@ -50,11 +50,20 @@ impl Found {
     }
 }
 
-/// The tools by name, each with its version, or nothing where it does not say one. They are run as a user, or as the agent's own.
+/// What tools said of themselves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Said {
+    /// By name, each with its version, empty where it did not say one.
+    pub versions: BTreeMap<String, String>,
+    /// Whether all of them answered in time: on a busy host it is worth asking again.
+    pub is_whole: bool,
+}
+
+/// Asks the tools for their versions. They are run as a user, or as the agent's own.
 ///
 /// # Errors
 /// When the process that asks cannot be started, or is killed.
-pub async fn ask(user: Option<u32>) -> io::Result<BTreeMap<String, String>> {
+pub async fn ask(user: Option<u32>) -> io::Result<Said> {
     let (tell, answer) = oneshot::channel();
     // A thread of its own: the agent's end waits for what its runtime runs, and not for a tool that hangs.
     thread::Builder::new().name("tools".into()).spawn(move || {
@@ -64,7 +73,7 @@ pub async fn ask(user: Option<u32>) -> io::Result<BTreeMap<String, String>> {
     answer.await.unwrap_or_else(|_| Err(io::Error::other("the thread that asks ended")))
 }
 
-fn ask_now(user: Option<u32>) -> io::Result<BTreeMap<String, String>> {
+fn ask_now(user: Option<u32>) -> io::Result<Said> {
     // Whoever reaps the agent's children reaps this one, too.
     let mut asking = Command::new(own_program()?);
     asking.arg("tools").args(user.map(|user| user.to_string()));
@@ -73,7 +82,12 @@ fn ask_now(user: Option<u32>) -> io::Result<BTreeMap<String, String>> {
     if let Some(mut stdout) = child.stdout {
         stdout.read_to_string(&mut answer)?;
     }
-    Ok(serde_json::from_str(&answer)?)
+    let said: BTreeMap<String, Option<String>> = serde_json::from_str(&answer)?;
+    let is_whole = said.values().all(Option::is_some);
+    Ok(Said {
+        versions: said.into_iter().map(|(name, version)| (name, version.unwrap_or_default())).collect(),
+        is_whole,
+    })
 }
 
 /// The process that asks, as a user if one is named: prints what it heard as JSON.
@@ -81,16 +95,17 @@ fn ask_now(user: Option<u32>) -> io::Result<BTreeMap<String, String>> {
 pub fn main(user: Option<&str>) -> ExitCode {
     let user = user.and_then(|user| user.parse().ok());
     let found = Found::now().0;
-    let tools: BTreeMap<&str, String> =
-        found.iter().filter_map(|(name, file, ..)| Some((*name, version(name, file, user)?))).collect();
+    // What cannot be run at all is no tool.
+    let tools: BTreeMap<&str, Option<String>> =
+        found.iter().filter_map(|(name, file, ..)| Some((*name, version(name, file, user).ok()?))).collect();
     let printed = serde_json::to_string(&tools).map(|text| io::stdout().write_all(text.as_bytes()));
     if matches!(printed, Ok(Ok(()))) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Empty when it does not say one in time; none when it cannot be run at all.
-fn version(name: &str, program: &Path, user: Option<u32>) -> Option<String> {
-    let tool: &Tool = TOOLS.iter().find(|tool| tool.name == name)?;
-    let (mut said, mouth) = io::pipe().ok()?;
+/// Empty when it does not say one; none when it did not end in time.
+fn version(name: &str, program: &Path, user: Option<u32>) -> io::Result<Option<String>> {
+    let tool: &Tool = TOOLS.iter().find(|tool| tool.name == name).ok_or(io::ErrorKind::NotFound)?;
+    let (mut said, mouth) = io::pipe()?;
     let mut command = Command::new(program);
     command
         .args(tool.version)
@@ -99,28 +114,30 @@ fn version(name: &str, program: &Path, user: Option<u32>) -> Option<String> {
         .envs([("HOME", "/nonexistent"), ("LC_ALL", "C.UTF-8")])
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(mouth.try_clone().ok()?)
+        .stdout(mouth.try_clone()?)
         .stderr(mouth)
         .process_group(0);
     if let Some(user) = user {
         // Drops every supplementary group as well, since we are root then.
         command.uid(user).gid(user);
     }
-    let mut child = command.spawn().ok()?;
+    let mut child = command.spawn()?;
     // It holds the ends of the pipe to which the tool writes.
     drop(command);
     let until = Instant::now() + PATIENCE;
-    while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
+    let mut status = child.try_wait()?;
+    while status.is_none() && Instant::now() < until {
         thread::sleep(PAUSE);
+        status = child.try_wait()?;
     }
     // Whatever is left of it, too; usually nothing is.
     let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
     let _ = child.wait();
     let mut text = Vec::new();
     // What somebody outside its group would still say, nobody waits for.
-    fcntl_setfl(&said, OFlags::NONBLOCK).ok()?;
+    fcntl_setfl(&said, OFlags::NONBLOCK)?;
     let _ = said.by_ref().take(LONGEST).read_to_end(&mut text);
-    Some(version_in(&String::from_utf8_lossy(&text)).unwrap_or_default().to_owned())
+    Ok(status.map(|_| version_in(&String::from_utf8_lossy(&text)).unwrap_or_default().to_owned()))
 }
 
 fn is_program(file: &Path) -> bool {
@@ -133,26 +150,22 @@ mod tests {
 
     use super::*;
 
-    fn saying(folder: &Path, script: &str) -> Option<String> {
+    fn saying(folder: &Path, script: &str) -> String {
         let file = folder.join("jq");
         fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("written");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("made executable");
-        version("jq", &file, None)
+        version("jq", &file, None).expect("it can be run").expect("in time")
     }
 
     #[test]
     fn a_version_is_what_the_tool_says_on_either_stream() {
         let folder = tempfile::tempdir().expect("a folder");
-        assert_eq!(saying(folder.path(), "echo \"jq-1.7.1 $1\"").as_deref(), Some("1.7.1"));
-        assert_eq!(saying(folder.path(), "echo 'version \"17.0\"' >&2; exit 1").as_deref(), Some("17.0"));
-        assert_eq!(saying(folder.path(), "echo nothing").as_deref(), Some(""));
-        assert_eq!(saying(folder.path(), "yes 2.5 | head -c 10000; sleep 1000 &").as_deref(), Some("2.5"));
-        assert_eq!(
-            saying(folder.path(), "env | grep -c SECRET").as_deref(),
-            Some("0"),
-            "it has no environment of ours"
-        );
-        assert_eq!(version("jq", &folder.path().join("nothing"), None), None);
+        assert_eq!(saying(folder.path(), "echo \"jq-1.7.1 $1\""), "1.7.1");
+        assert_eq!(saying(folder.path(), "echo 'version \"17.0\"' >&2; exit 1"), "17.0");
+        assert_eq!(saying(folder.path(), "echo nothing"), "");
+        assert_eq!(saying(folder.path(), "yes 2.5 | head -c 10000; sleep 1000 &"), "2.5");
+        assert_eq!(saying(folder.path(), "env | grep -c CARGO"), "0", "it has no environment of ours");
+        version("jq", &folder.path().join("nothing"), None).expect_err("it is not there");
     }
 
     #[test]

@@ -100,17 +100,22 @@ pub(super) async fn own_identity(host: Arc<Host>, facts: mpsc::Sender<Fact>) {
     }
 }
 
-/// Looks what the host has for steps, for as long as the agent lives; says so when it is another than before.
+/// Looks what the host has for steps, for as long as the agent lives. Tools are asked when others are found than before, and again
+/// when not all of them answered in time.
 pub(super) async fn equipment(host: Arc<Host>, facts: mpsc::Sender<Fact>) {
-    let mut before = None;
+    let (mut asked, mut told) = (None, None);
     loop {
         let found = tools::Found::now();
-        if before.as_ref() != Some(&found) {
+        if asked.as_ref() != Some(&found) {
             match look_at_equipment(&host).await {
-                Ok(equipment) => {
-                    before = Some(found);
-                    if facts.send(Fact::Equipment(equipment)).await.is_err() {
-                        return;
+                Ok((equipment, is_whole)) => {
+                    asked = is_whole.then_some(found);
+                    if told.as_ref() != Some(&equipment) {
+                        told = Some(equipment.clone());
+                        tell(&equipment);
+                        if facts.send(Fact::Equipment(equipment)).await.is_err() {
+                            return;
+                        }
                     }
                 }
                 Err(error) => warn!(%error, "tools cannot be asked for their versions"),
@@ -120,16 +125,21 @@ pub(super) async fn equipment(host: Arc<Host>, facts: mpsc::Sender<Fact>) {
     }
 }
 
-async fn look_at_equipment(host: &Host) -> io::Result<Equipment> {
+fn tell(equipment: &Equipment) {
+    let Equipment { tools, cgroups, cgroups_detail } = equipment;
+    info!(?tools, cgroups, why = cgroups_detail, "the host's equipment is known");
+}
+
+async fn look_at_equipment(host: &Host) -> io::Result<(Equipment, bool)> {
     let user = host.step_users.as_ref().map(|_| tools::NOBODY);
     let refusal = Cgroup::refusal();
+    let said = tools::ask(user).await?;
     let equipment = Equipment {
-        tools: tools::ask(user).await?.into_iter().collect(),
+        tools: said.versions.into_iter().collect(),
         cgroups: refusal.is_none(),
         cgroups_detail: refusal.unwrap_or_default(),
     };
-    info!(tools = ?equipment.tools, cgroups = equipment.cgroups, why = equipment.cgroups_detail, "the host's equipment is known");
-    Ok(equipment)
+    Ok((equipment, said.is_whole))
 }
 
 /// Starts a task whose end may be cut short.

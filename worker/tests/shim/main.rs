@@ -15,3 +15,4 @@ mod stage;
 mod streams;
 mod unhappy;
 mod users;
+mod zoo;
