@@ -106,7 +106,11 @@ impl Artifacts {
         }
         let told = artifacts.iter().map(|artifact| told(execution, artifact)).collect::<Result<Vec<_>, _>>()?;
         let quota = self.0.keeping.quota;
-        self.0.store.write(move |tx| told.iter().try_for_each(|told| note(tx, told, quota).map(drop))).await
+        let noted = self.0.store.write(move |tx| {
+            let mut kept = None;
+            told.iter().try_for_each(|told| note(tx, told, quota, &mut kept))
+        });
+        noted.await
     }
 
     /// A worker wants to send an artifact.
@@ -116,7 +120,11 @@ impl Artifacts {
     pub async fn offer(&self, execution: ExecutionId, artifact: &worker::Artifact) -> Result<Offered, Fault> {
         let told = told(execution, artifact)?;
         let (quota, noted) = (self.0.keeping.quota, told.clone());
-        let row = self.0.store.write(move |tx| note(tx, &noted, quota)).await?;
+        let row = self.0.store.write(move |tx| {
+            note(tx, &noted, quota, &mut None)?;
+            artifact::get(tx, execution, noted.number)?.ok_or_else(|| unknown(execution))
+        });
+        let row = row.await?;
         if row.told != told {
             return Err(invalid("An artifact that was told of before is another now."));
         }
@@ -253,10 +261,19 @@ impl Row {
     }
 }
 
-/// Writes it down when it was never heard of; refused, when there is no room for it. Answers what is known of it.
-fn note(tx: &Connection, told: &Told, quota: u64) -> Result<Row, Fault> {
-    let before = artifact::bytes(tx)?;
-    if artifact::insert(tx, clock::now(), told)? && before.saturating_add(told.size) > quota {
+/// Writes it down when it was never heard of; refused, when there is no room for it. `kept` are the bytes of all others, once
+/// they were counted.
+fn note(tx: &Connection, told: &Told, quota: u64, kept: &mut Option<u64>) -> Result<(), Fault> {
+    if !artifact::insert(tx, clock::now(), told)? {
+        return Ok(());
+    }
+    let before = match *kept {
+        Some(before) => before,
+        None => artifact::bytes(tx)?.saturating_sub(told.size),
+    };
+    let fits = before.saturating_add(told.size) <= quota;
+    *kept = Some(if fits { before + told.size } else { before });
+    if !fits {
         let detail = format!(
             "\"{}\" has {}, and the artifacts of all deployments may have {}, of which {} are taken. Raise --artifact-quota of \
              the coordinator, or keep artifacts for a shorter time with --artifact-retention.",
@@ -267,9 +284,11 @@ fn note(tx: &Connection, told: &Told, quota: u64) -> Result<Row, Fault> {
         );
         artifact::set_state(tx, told, State::Refused, Reason::ArtifactQuota.code(), &detail)?;
     }
-    artifact::get(tx, told.execution, told.number)?.ok_or_else(|| {
-        Fault::new(Reason::AttemptNotOpen, format!("The attempt {} was never known here.", told.execution))
-    })
+    Ok(())
+}
+
+fn unknown(execution: ExecutionId) -> Fault {
+    Fault::new(Reason::AttemptNotOpen, format!("The attempt {execution} was never known here."))
 }
 
 fn not_stored(row: &Row) -> Option<String> {

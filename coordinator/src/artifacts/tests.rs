@@ -158,6 +158,24 @@ async fn what_would_not_fit_is_refused_for_good_and_says_how_much_there_is() {
 }
 
 #[tokio::test]
+async fn what_is_told_of_at_once_counts_one_after_the_other() {
+    let shelf = Shelf::with_quota(10);
+    let (deployment, execution) = shelf.attempt(1).await;
+    let told = [artifact(1, b"123456"), artifact(2, b"12345"), artifact(3, b"1234"), artifact(4, b"1")];
+    for _ in 0..2 {
+        shelf.artifacts.announce(execution, &told).await.expect("announced, and once more");
+        let states: Vec<State> = shelf.states(deployment).await.into_iter().map(|(state, _)| state).collect();
+        assert_eq!(states, [State::Arriving, State::Refused, State::Arriving, State::Refused]);
+    }
+    let plan = shelf.store.read(|connection| {
+        let sum = "EXPLAIN QUERY PLAN SELECT sum(size) FROM artifact WHERE state IN ('arriving', 'stored')";
+        connection.query_row(sum, [], |row| row.get::<_, String>("detail")).stored("asking for a plan")
+    });
+    let plan = plan.await.expect("a plan");
+    assert!(plan.contains("COVERING INDEX artifact_kept"), "what is gone is not looked at: {plan}");
+}
+
+#[tokio::test]
 async fn artifacts_go_when_they_were_kept_long_enough_and_a_content_with_its_last_one() {
     let shelf = Shelf::with_quota(100);
     let hour = i64::try_from(KEEP.as_millis()).expect("fits");

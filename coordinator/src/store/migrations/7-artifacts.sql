@@ -13,4 +13,5 @@ CREATE TABLE artifact (
   PRIMARY KEY (execution_id, number)
 ) WITHOUT ROWID;
 CREATE INDEX artifact_of_deployment ON artifact (deployment_id);
+CREATE INDEX artifact_kept ON artifact (state, size) WHERE state IN ('arriving', 'stored');
 CREATE INDEX artifact_of_content ON artifact (sha256) WHERE state = 'stored';
