@@ -3,6 +3,7 @@
 
 pub mod attempt;
 pub mod aws;
+pub mod bug;
 pub mod id;
 pub mod limits;
 pub mod mask;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shared::{
     attempt::{AttemptEvent, AttemptState},
+    bug::{Bug, is_seeded},
     id::{DeploymentId, ExecutionId, SessionEpoch, WorkerId},
     outcome::{Outcome, OutcomeKind},
 };
@@ -77,6 +78,9 @@ impl Coordinator {
         let Some((id, step, attempt)) = self.open_attempt(worker, execution) else {
             // Withdrawn while the answer was under way: the worker records that it will not start.
             let assign_seq = shared::id::AssignSeq::default();
+            if is_seeded(Bug::GrantFromStaleView) {
+                return self.act(Action::Grant { worker, epoch, execution, assign_seq });
+            }
             return self.act(Action::Revoke { worker, epoch, execution, assign_seq });
         };
         match attempt.state {
@@ -121,8 +125,9 @@ impl Coordinator {
             AttemptState::Granted | AttemptState::Unknown => {
                 self.move_attempt(id, step, &attempt, AttemptEvent::Alive, "");
             }
-            AttemptState::Running => {}
-            _ => self.never_granted(id, step, &attempt),
+            AttemptState::Offered => self.never_granted(id, step, &attempt),
+            // Found dead since: the word is older than that.
+            _ => {}
         }
     }
 
@@ -180,6 +185,10 @@ impl Coordinator {
         match attempt.state {
             AttemptState::Offered => self.never_granted(id, step, &attempt),
             AttemptState::Interrupted => {}
+            _ if is_seeded(Bug::ExitCodeInvented) => {
+                self.move_attempt(id, step, &attempt, AttemptEvent::Exited(OutcomeKind::Failed), "Exit code 255.");
+                self.fail(id, step, "EXIT_CODE", "Exit code 255.");
+            }
             _ => {
                 self.move_attempt(id, step, &attempt, AttemptEvent::FoundDead, evidence);
                 self.decide_by_policy(id, step);
@@ -227,6 +236,9 @@ impl Coordinator {
     pub(crate) fn contact_lost(&mut self, execution: ExecutionId, why: &str) {
         let Some((id, step)) = self.executions.get(&execution).copied() else { return };
         let Some(attempt) = self.attempt(id, step) else { return };
+        if attempt.state == AttemptState::Granted && is_seeded(Bug::GrantTakenBackByTimer) {
+            return self.voided(attempt.worker, execution, why);
+        }
         if matches!(attempt.state, AttemptState::Granted | AttemptState::Running) {
             self.lose(id, step, &attempt, why);
         }
@@ -242,6 +254,7 @@ impl Coordinator {
         let Some(deployment) = self.deployments.get(&id) else { return };
         let (plan, lost) = (deployment.plan(step), deployment.steps[step].lost);
         let why = match (plan.retry_safe, plan.action.continues()) {
+            _ if is_seeded(Bug::LostIsRunAgain) => "It is gone.",
             (true, _) => "The step declares that running it twice does no harm.",
             (false, true) => "A further attempt finds what this one began in AWS, and goes on with that.",
             (false, false) => return,

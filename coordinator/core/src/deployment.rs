@@ -16,14 +16,14 @@ use crate::{
     input::Prepared,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Deployment {
     pub(crate) created: Created,
     pub(crate) steps: Vec<StepRun>,
     pub(crate) cancel_requested: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct StepRun {
     pub(crate) state: StepState,
     /// Offered so far.

@@ -22,7 +22,7 @@ use crate::{
 const SHOWN: usize = 5;
 
 /// Prepared steps that wait, and workers that could take one, per pool.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
     next_order: u64,
     waiting: BTreeMap<String, BTreeMap<u64, (DeploymentId, usize)>>,

@@ -2,6 +2,7 @@
 
 use shared::{
     attempt::{AttemptEvent, AttemptState},
+    bug::{Bug, is_seeded},
     id::DeploymentId,
     outcome::OutcomeKind,
 };
@@ -82,6 +83,11 @@ impl Coordinator {
         }
         if moved.event == AttemptEvent::Decided {
             run.lost += 1;
+        }
+        if state == AttemptState::Unknown && is_seeded(Bug::LockReleasedOnUnknown) {
+            let locks = std::mem::take(&mut attempt.locks);
+            self.locks.retain(|lock, _| !locks.contains(lock));
+            return self.queue.touch_all();
         }
         if state == AttemptState::Interrupted {
             let attempt = attempt.clone();

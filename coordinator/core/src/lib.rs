@@ -72,7 +72,7 @@ impl Default for Patience {
 }
 
 /// Everything the coordinator knows about unfinished deployments and registered workers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Coordinator {
     patience: Patience,
     /// Of the input that is being handled.

@@ -3,6 +3,7 @@
 
 use shared::{
     attempt::AttemptState,
+    bug::{Bug, is_seeded},
     id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId},
 };
 
@@ -115,6 +116,9 @@ impl Coordinator {
                     execution,
                     "The worker's host was started anew and its journal is another one.",
                 );
+            }
+            (S::Granted, None, Memory::Lost) if is_seeded(Bug::ForgottenMeansNotStarted) => {
+                self.voided(worker, execution, "The worker knows nothing of it.");
             }
             (S::Granted | S::Running, None, Memory::Lost) => {
                 self.lose(id, step, &attempt, "The worker's journal is another one: it forgot what it ran.");

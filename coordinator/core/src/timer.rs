@@ -21,7 +21,7 @@ pub(crate) enum Timer {
     Reopen(WorkerId),
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Timers {
     due: BTreeSet<(Mono, Timer)>,
 }

@@ -12,7 +12,7 @@ use crate::{
     timer::Timer,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Worker {
     pub(crate) name: String,
     pub(crate) pool: String,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use shared::id::ExecutionId;
+use shared::{
+    bug::{Bug, is_seeded},
+    id::ExecutionId,
+};
 
 use crate::{
     CancelPhase, Effect, Entry, Fence, Finding, Held, Message, Mono, Record, RejectKind, Stage, Standing, Terms,
@@ -339,9 +342,14 @@ impl Attempt {
     }
 
     fn start_if_ready(&mut self, effects: &mut Vec<Effect>) {
-        if self.phase == Phase::Accepted && self.granted && self.prepared {
+        let granted = self.granted || is_seeded(Bug::OfferIsPermission);
+        if self.phase == Phase::Accepted && granted && self.prepared {
             self.phase = Phase::Intending;
             effects.push(Effect::Journal(Record::Intent { execution: self.execution }));
+            if is_seeded(Bug::ForkBeforeJournal) {
+                self.phase = Phase::Starting;
+                effects.push(Effect::Spawn(self.execution));
+            }
         }
     }
 

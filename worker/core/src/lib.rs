@@ -16,6 +16,7 @@ use std::{
 };
 
 use shared::{
+    bug::{Bug, is_seeded},
     id::{AssignSeq, ExecutionId},
     limits,
 };
@@ -37,7 +38,7 @@ impl Mono {
 }
 
 /// The agent's mind: every attempt it holds and how far it came.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Agent {
     slots: u32,
     hwm: AssignSeq,
@@ -50,7 +51,7 @@ pub struct Agent {
 }
 
 /// What is remembered of the session that stands.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Session {
     heartbeat_interval: Duration,
     next_heartbeat: Mono,
@@ -198,7 +199,7 @@ impl Agent {
 
     /// Why an offer is turned down without a word in the journal: nothing of it was ever promised.
     fn objection(&self, offer: &Offer) -> Option<(RejectKind, &'static str)> {
-        let objection = if offer.terms.seq <= self.hwm {
+        let objection = if offer.terms.seq <= self.hwm && !is_seeded(Bug::NoHighWaterMark) {
             (
                 RejectKind::Stale,
                 "The offer is older than one this worker has seen, and nothing is known of it any more.",

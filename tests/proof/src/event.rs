@@ -1,0 +1,72 @@
+//! Everything that can happen to a fleet, one thing at a time.
+
+use std::fmt;
+
+use shared::id::{ExecutionId, WorkerId};
+
+use crate::fleet::network::Packet;
+
+/// Something that can happen.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Event {
+    /// A packet arrives. It may arrive again: it stays under way.
+    Arrives(Packet),
+    /// A packet arrives, and the coordinator is killed when what follows was done but not stored. Only a coordinator that acts
+    /// before it stores notices the difference.
+    ArrivesBeforeTheCrash(Packet),
+    /// A worker without a session says Hello.
+    Greets(WorkerId),
+    /// What a worker's journal was given becomes durable.
+    Syncs(WorkerId),
+    /// A worker looks into an attempt's folder.
+    Looks(WorkerId, ExecutionId),
+    /// A shim takes its lock and starts its child, or finds that it must not.
+    ShimStarts(WorkerId, ExecutionId),
+    /// A child ends by itself, well or not, or because it was told to; its shim writes the exit record.
+    ChildEnds(WorkerId, ExecutionId, bool),
+    /// Everything of an ended attempt is stored: its worker is told to forget it.
+    Drained(WorkerId, ExecutionId),
+    /// The agent is killed; so many of the records that wait have become durable.
+    AgentDies(WorkerId, usize),
+    /// The agent is started.
+    AgentStarts(WorkerId),
+    /// A shim is killed; what it started lives on.
+    ShimDies(WorkerId, ExecutionId),
+    /// The host is started anew: nothing that ran there runs.
+    Reboots(WorkerId),
+    /// The worker's data folder is lost.
+    ForgetsAll(WorkerId),
+    /// The coordinator is killed.
+    CoordinatorDies,
+    /// The coordinator is started.
+    CoordinatorStarts,
+    /// So much time passes without a word from anybody that offers are taken back.
+    ShortSilence,
+    /// So much time passes that what was granted is unknown.
+    LongSilence,
+    /// Somebody cancels the first deployment.
+    Cancelled,
+    /// A person decides about a step whose outcome is unknown, as well as the ledger allows: it counts as failed.
+    Decided(usize),
+}
+
+/// Short enough to read forty of them: ids by their last digits.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shorten(&format!("{self:?}")))
+    }
+}
+
+/// Leaves of every id what tells it from the others here, and nothing of the names of the types around it.
+fn shorten(text: &str) -> String {
+    let mut short = text.to_owned();
+    for wrapper in ["WorkerId(", "ExecutionId(", "SessionEpoch(", "AssignSeq("] {
+        while let Some(at) = short.find(wrapper) {
+            let end = short[at..].find(')').map_or(short.len(), |length| at + length);
+            let inner = &short[at + wrapper.len()..end];
+            let kept = inner[inner.len().saturating_sub(4)..].to_owned();
+            short.replace_range(at..=end.min(short.len() - 1), &kept);
+        }
+    }
+    short
+}

@@ -1,0 +1,139 @@
+//! What the coordinator has stored: facts, in order, and what follows from them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use coordinator_core::{
+    Coordinator, Decision, Mono, Patience,
+    fact::{Created, DeploymentFact, Fact},
+    input::{Wish, WorkerRecord},
+};
+use shared::{
+    attempt::{AttemptEvent, AttemptState},
+    id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId},
+};
+
+use crate::{ledger::Ledger, scenario::Scenario};
+
+/// The store.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    workers: BTreeMap<WorkerId, WorkerRecord>,
+    deployments: BTreeMap<DeploymentId, Vec<Arc<DeploymentFact>>>,
+    attempts: BTreeMap<ExecutionId, AttemptState>,
+}
+
+impl Store {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let created = |process| {
+            vec![Arc::new(DeploymentFact::Created(Created {
+                project: String::new(),
+                environment: String::new(),
+                number: 1,
+                revision: 1,
+                by: "token a".into(),
+                retry_of: None,
+                carried: Vec::new(),
+                process,
+            }))]
+        };
+        Self {
+            workers: scenario.worker_ids().map(|worker| (worker, record(worker))).collect(),
+            deployments: scenario.processes().into_iter().map(|(id, process)| (id, created(process))).collect(),
+            attempts: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn commit(&mut self, fact: Fact, ledger: &mut Ledger) {
+        match fact {
+            Fact::SessionOpened(opened) => {
+                if let Some(worker) = self.workers.get_mut(&opened.worker) {
+                    worker.epoch = opened.epoch;
+                    worker.journal_id = opened.journal_id;
+                    worker.boot_id = opened.boot_id;
+                }
+            }
+            Fact::Deployment(id, fact) => {
+                self.commit_attempt(id, &fact, ledger);
+                self.deployments.entry(id).or_default().push(Arc::new(fact));
+            }
+        }
+    }
+
+    fn commit_attempt(&mut self, id: DeploymentId, fact: &DeploymentFact, ledger: &mut Ledger) {
+        match fact {
+            DeploymentFact::AttemptOffered(offered) => {
+                if let Some(worker) = self.workers.get_mut(&offered.worker) {
+                    worker.assign_seq = worker.assign_seq.max(offered.assign_seq);
+                }
+                ledger.attempts.entry((id, offered.step)).or_default().insert(offered.execution);
+                if self.attempts.insert(offered.execution, AttemptState::Offered).is_some() {
+                    ledger.broken.insert(("I1", "an attempt's id was used twice".into()));
+                }
+            }
+            DeploymentFact::AttemptMoved(moved) => {
+                let before = self.attempts.get(&moved.execution).copied();
+                match before.map(|state| state.apply(moved.event)) {
+                    Some(Ok(state)) => {
+                        self.attempts.insert(moved.execution, state);
+                    }
+                    refused => {
+                        ledger.broken.insert(("I17", format!("the store would refuse a fact: {refused:?}")));
+                    }
+                }
+                if moved.event == AttemptEvent::Granted {
+                    ledger.granted.insert(moved.execution);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The coordinator that comes of what is stored.
+    pub(crate) fn recover(&self, now: Mono) -> (Coordinator, Decision) {
+        let is_open = |facts: &&Vec<Arc<DeploymentFact>>| {
+            !matches!(facts.last().map(|fact| &**fact), Some(DeploymentFact::Ended { .. }))
+        };
+        let open = self.deployments.iter().filter(|(_, facts)| is_open(facts));
+        let open = open.map(|(id, facts)| (*id, facts.iter().map(|fact| (**fact).clone()).collect()));
+        Coordinator::recover(now, Patience::default(), self.workers.values().cloned().collect(), open.collect())
+    }
+
+    pub(crate) fn state(&self, execution: ExecutionId) -> Option<AttemptState> {
+        self.attempts.get(&execution).copied()
+    }
+
+    pub(crate) fn states(&self) -> &BTreeMap<ExecutionId, AttemptState> {
+        &self.attempts
+    }
+
+    pub(crate) fn has_ended(&self, deployment: DeploymentId) -> bool {
+        let last = self.deployments.get(&deployment).and_then(|facts| facts.last());
+        matches!(last.map(|fact| &**fact), Some(DeploymentFact::Ended { .. }))
+    }
+
+    /// What a step locks, by its plan.
+    pub(crate) fn locks(&self, deployment: DeploymentId, step: usize) -> BTreeSet<String> {
+        let first = self.deployments.get(&deployment).and_then(|facts| facts.first());
+        match first.map(|fact| &**fact) {
+            Some(DeploymentFact::Created(created)) => created.process.steps[step].locks.iter().cloned().collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+}
+
+fn record(id: WorkerId) -> WorkerRecord {
+    WorkerRecord {
+        id,
+        name: format!("worker {id}"),
+        pool: "default".into(),
+        labels: BTreeMap::new(),
+        wish: Wish::Active,
+        epoch: SessionEpoch(0),
+        assign_seq: AssignSeq(0),
+        journal_id: String::new(),
+        boot_id: String::new(),
+    }
+}
