@@ -21,12 +21,18 @@ pub enum Bug {
     LockReleasedOnUnknown,
     /// The coordinator gives an attempt that was found dead an exit code.
     ExitCodeInvented,
+    /// A store that is restored does not put the coordinator on hold.
+    NoHold,
+    /// The coordinator takes back offers while it is on hold.
+    OfferTakenBackOnHold,
     /// A worker starts what it was only offered.
     OfferIsPermission,
     /// A worker starts a shim before its intent is in the journal.
     ForkBeforeJournal,
     /// A worker takes offers older than others it has seen.
     NoHighWaterMark,
+    /// A worker remembers nothing of an attempt once its files are gone.
+    NoMemory,
     /// A shim starts its child although another one has left its start mark.
     StartMarkShared,
     /// An agent that finds nothing started does not leave a void mark.

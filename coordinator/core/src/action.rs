@@ -23,6 +23,8 @@ pub enum Action {
     AcknowledgeResult { worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId },
     /// Tell a worker that an attempt which never started is settled: its files may go.
     Forget { worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId },
+    /// Ask a worker for all it remembers, and answer with `Said::Remembered`.
+    Recall { worker: WorkerId, epoch: SessionEpoch },
     /// End a session that another one, or a revocation, replaced.
     CloseSession { worker: WorkerId, epoch: SessionEpoch },
     /// A worker said something that cannot be, or too late: tell people.

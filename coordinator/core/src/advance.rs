@@ -54,6 +54,9 @@ impl Coordinator {
     }
 
     pub(crate) fn step_prepared(&mut self, id: DeploymentId, step: usize, prepared: Result<Prepared, Refusal>) {
+        if self.is_on_hold() {
+            return self.adopt(id, step, prepared.map(|prepared| prepared.locks).unwrap_or_default());
+        }
         let Some(run) = self.step_mut(id, step).filter(|run| run.state == StepState::Queued) else { return };
         match prepared {
             Ok(prepared) if prepared.condition => {
@@ -78,7 +81,7 @@ impl Coordinator {
         self.advance(id);
     }
 
-    fn cancel_step(&mut self, id: DeploymentId, step: usize) {
+    pub(crate) fn cancel_step(&mut self, id: DeploymentId, step: usize) {
         let Some(grace) = self.deployments.get(&id).map(|deployment| deployment.plan(step).grace()) else {
             return;
         };
@@ -98,6 +101,8 @@ impl Coordinator {
                     self.act(Action::Cancel { worker, epoch, execution, grace });
                 }
             }
+            // It may have begun in what the store lost.
+            (_, None) if self.is_on_hold() => {}
             (_, None) => self.settle_cancelled(id, step),
         }
     }
@@ -127,6 +132,9 @@ impl Coordinator {
 
     /// Puts a queued step where workers look, preparing it first if it is not.
     pub(crate) fn requeue(&mut self, id: DeploymentId, step: usize) {
+        if self.is_on_hold() {
+            return;
+        }
         let now = self.now;
         let Some(run) = self.step_mut(id, step) else { return };
         let Some(pool) = run.prepared.as_ref().map(|prepared| prepared.pool.clone()) else {
@@ -160,6 +168,9 @@ impl Coordinator {
 
     /// Begins what can begin now and ends what has ended.
     pub(crate) fn advance(&mut self, id: DeploymentId) {
+        if self.is_on_hold() {
+            return;
+        }
         while self.has_turn(id)
             && let Some(step) = self.next_pending(id)
         {

@@ -83,6 +83,9 @@ impl Coordinator {
 
     /// A person answered. What is no answer to what the step asks changes nothing.
     pub(crate) fn step_answered(&mut self, id: DeploymentId, step: usize, answer: Answer, by: &str, reason: &str) {
+        if self.is_on_hold() {
+            return;
+        }
         let Some(asked) = self.asked(id, step).filter(|asked| asked.question.takes(answer)).cloned() else { return };
         let answered = Answered { step, answer, by: by.into(), reason: reason.into() };
         self.record(id, DeploymentFact::StepAnswered(answered));

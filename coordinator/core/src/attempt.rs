@@ -42,19 +42,29 @@ impl Coordinator {
             }
             Said::Started { execution } => self.alive(worker, execution),
             Said::Ended { execution, result } => {
+                let is_known = self.executions.contains_key(&execution);
                 self.ended(now, worker, execution, *result);
-                self.act(Action::AcknowledgeResult { worker, epoch, execution });
+                self.acknowledge(worker, epoch, execution, is_known);
             }
             Said::Interrupted { execution, evidence } => {
+                let is_known = self.executions.contains_key(&execution);
                 self.found_dead(worker, execution, &evidence);
-                self.act(Action::AcknowledgeResult { worker, epoch, execution });
+                self.acknowledge(worker, epoch, execution, is_known);
             }
             Said::CancelledBeforeStart { execution } => {
                 self.voided(worker, execution, "The worker recorded that it never started.");
                 self.act(Action::Forget { worker, epoch, execution });
             }
             Said::Heartbeat { disk_low, report } => self.heartbeat(worker, disk_low, report),
+            Said::Remembered(memories) => self.remembered(worker, memories),
             Said::Goodbye => self.session_closed(worker, epoch),
+        }
+    }
+
+    /// On hold an end may belong to an attempt that is taken up in a moment: it is to be said again then.
+    pub(crate) fn acknowledge(&mut self, worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId, is_known: bool) {
+        if is_known || !self.is_on_hold() {
+            self.act(Action::AcknowledgeResult { worker, epoch, execution });
         }
     }
 
@@ -75,6 +85,10 @@ impl Coordinator {
 
     /// The worker journalled the offer: the grant is stored first, and sent only then.
     pub(crate) fn accepted(&mut self, worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId) {
+        if self.is_on_hold() {
+            // It is said again with the first Hello after the hold.
+            return;
+        }
         let Some((id, step, attempt)) = self.open_attempt(worker, execution) else {
             // Withdrawn while the answer was under way: the worker records that it will not start.
             let assign_seq = shared::id::AssignSeq::default();
@@ -111,6 +125,8 @@ impl Coordinator {
         }
         let Some((id, step, attempt)) = self.open_attempt(worker, execution) else { return };
         match (attempt.state, kind) {
+            // That it is not known any more says nothing of what the store lost.
+            (AttemptState::Offered, kind) if self.is_on_hold() && kind != Rejection::Void => {}
             (AttemptState::Offered, _) => self.withdrawn(id, step, &attempt, detail),
             // Only a recorded void says that a granted attempt did not start; "I no longer know" leaves the doubt.
             (AttemptState::Granted | AttemptState::Unknown, Rejection::Void) => self.voided(worker, execution, detail),
@@ -121,21 +137,18 @@ impl Coordinator {
 
     pub(crate) fn alive(&mut self, worker: WorkerId, execution: ExecutionId) {
         let Some((id, step, attempt)) = self.open_attempt(worker, execution) else { return };
-        match attempt.state {
-            AttemptState::Granted | AttemptState::Unknown => {
-                self.move_attempt(id, step, &attempt, AttemptEvent::Alive, "");
-            }
-            AttemptState::Offered => self.never_granted(id, step, &attempt),
-            // Found dead since: the word is older than that.
-            _ => {}
+        // Found dead since: the word is older than that.
+        let is_late = matches!(attempt.state, AttemptState::Running | AttemptState::Interrupted);
+        if !is_late && self.admit_grant(id, step, &attempt) {
+            self.move_attempt(id, step, &attempt, AttemptEvent::Alive, "");
         }
     }
 
     /// The exit record of an attempt. Of one that is settled, it is late evidence: told to people, changes nothing.
     pub(crate) fn ended(&mut self, now: Mono, worker: WorkerId, execution: ExecutionId, result: ExitResult) {
         let Some((id, step, attempt)) = self.open_attempt(worker, execution) else { return };
-        if attempt.state == AttemptState::Offered {
-            return self.never_granted(id, step, &attempt);
+        if !self.admit_grant(id, step, &attempt) {
+            return;
         }
         if attempt.state == AttemptState::Interrupted {
             return self.act(Action::Alarm { worker, execution, what: "sent a result after it was found dead" });
@@ -183,8 +196,8 @@ impl Coordinator {
     pub(crate) fn found_dead(&mut self, worker: WorkerId, execution: ExecutionId, evidence: &str) {
         let Some((id, step, attempt)) = self.open_attempt(worker, execution) else { return };
         match attempt.state {
-            AttemptState::Offered => self.never_granted(id, step, &attempt),
             AttemptState::Interrupted => {}
+            _ if !self.admit_grant(id, step, &attempt) => {}
             _ if is_seeded(Bug::ExitCodeInvented) => {
                 self.move_attempt(id, step, &attempt, AttemptEvent::Exited(OutcomeKind::Failed), "Exit code 255.");
                 self.fail(id, step, "EXIT_CODE", "Exit code 255.");
@@ -210,6 +223,9 @@ impl Coordinator {
 
     /// Takes an offer back. A grant is never taken back.
     pub(crate) fn withdraw_offer(&mut self, execution: ExecutionId, why: &str) {
+        if self.is_on_hold() && !is_seeded(Bug::OfferTakenBackOnHold) {
+            return;
+        }
         let Some((id, step)) = self.executions.get(&execution).copied() else { return };
         let Some(attempt) = self.attempt(id, step).filter(|a| a.state == AttemptState::Offered) else { return };
         if let Some(epoch) = self.epoch_of(attempt.worker) {
@@ -221,6 +237,9 @@ impl Coordinator {
 
     /// What the attempt needs is not there any more: the worker was not told yet, and will not be.
     pub(crate) fn offer_failed(&mut self, execution: ExecutionId, refusal: &Refusal) {
+        if self.is_on_hold() {
+            return;
+        }
         let Some((id, step)) = self.executions.get(&execution).copied() else { return };
         let Some(attempt) = self.attempt(id, step).filter(|a| a.state == AttemptState::Offered) else { return };
         self.move_attempt(id, step, &attempt, AttemptEvent::Withdrawn, &refusal.detail);
@@ -290,7 +309,7 @@ impl Coordinator {
 
     /// The attempt provably did not start: the step is queued again without using up a retry.
     fn not_started(&mut self, id: DeploymentId, step: usize) {
-        if self.deployments.get(&id).is_some_and(|d| d.cancel_requested) {
+        if self.deployments.get(&id).is_some_and(|d| d.cancel_requested) && !self.is_on_hold() {
             self.settle_cancelled(id, step);
         } else {
             self.requeue(id, step);
@@ -308,6 +327,7 @@ impl Coordinator {
             attempt,
             "The worker ran it, but the store has no grant: the store may have gone back in time.",
         );
+        self.begin_hold(format!("Worker {} ran an attempt that was never granted.", self.name_of(worker)));
     }
 
     pub(crate) fn move_attempt(

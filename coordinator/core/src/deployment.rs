@@ -134,6 +134,8 @@ impl StepRun {
 }
 
 /// The id of an attempt follows from what it is an attempt of: no two can be alike, and asking twice gives the same.
-pub(crate) fn execution_id(deployment: DeploymentId, step: usize, number: u32) -> ExecutionId {
-    ExecutionId(Uuid::new_v5(&deployment.0, format!("{step}/{number}").as_bytes()))
+/// A store that went back in time would give the same number twice: how often it did is part of it.
+pub(crate) fn execution_id(deployment: DeploymentId, step: usize, number: u32, restores: u32) -> ExecutionId {
+    let name = if restores == 0 { format!("{step}/{number}") } else { format!("{step}/{number}/{restores}") };
+    ExecutionId(Uuid::new_v5(&deployment.0, name.as_bytes()))
 }

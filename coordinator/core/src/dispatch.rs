@@ -72,6 +72,9 @@ impl Queue {
 impl Coordinator {
     /// Offers what can be offered now.
     pub(crate) fn dispatch(&mut self, now: Mono) {
+        if self.is_on_hold() {
+            return;
+        }
         while let Some(pool) = self.queue.touched.pop_first() {
             self.dispatch_pool(now, &pool);
         }
@@ -150,7 +153,7 @@ impl Coordinator {
         let number = deployment.steps[step].attempts + 1;
         let plan = deployment.plan(step);
         let (timeout, grace) = (plan.timeout, plan.grace());
-        let execution = execution_id(id, step, number);
+        let execution = execution_id(id, step, number, self.restores);
         let assign_seq = self.next_assign_seq(worker);
         self.queue.remove(id, step);
         self.record(id, DeploymentFact::AttemptOffered(Offered { step, execution, number, worker, assign_seq, locks }));

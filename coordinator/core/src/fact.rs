@@ -21,6 +21,10 @@ pub enum Fact {
     Deployment(DeploymentId, DeploymentFact),
     /// A worker opened a session: its older sessions are void.
     SessionOpened(SessionOpened),
+    /// A worker knew what the store does not: nothing is offered or granted from now on.
+    HoldBegan { why: String },
+    /// A person took on what the store may have lost.
+    HoldLifted { by: String, reason: String },
 }
 
 /// A worker's session began.
@@ -34,6 +38,8 @@ pub struct SessionOpened {
     pub journal_id: String,
     /// Of the worker's kernel; another one than before means every process of before is dead.
     pub boot_id: String,
+    /// Highest order number it ever saw: no offer to it has this number or a lower one from now on.
+    pub assign_hwm: AssignSeq,
 }
 
 /// Something that happened to a deployment. `step` is the position in its process.

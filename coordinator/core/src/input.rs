@@ -35,6 +35,8 @@ pub enum Input {
     SessionClosed { worker: WorkerId, epoch: SessionEpoch },
     /// A worker said something in its session.
     WorkerSaid { worker: WorkerId, epoch: SessionEpoch, said: Said },
+    /// A person takes on what the store may have lost: things go on.
+    HoldLifted { by: String, reason: String },
     /// The time that `next_wakeup` named has come.
     Woke,
 }
@@ -96,7 +98,7 @@ pub struct WorkerRecord {
     pub wish: Wish,
     /// Of its newest session.
     pub epoch: SessionEpoch,
-    /// Highest it was ever given.
+    /// Highest it was ever given, or has said to have seen.
     pub assign_seq: AssignSeq,
     /// As it said last; empty if never.
     pub journal_id: String,
@@ -132,6 +134,8 @@ pub struct Hello {
     pub assign_hwm: AssignSeq,
     /// What it holds.
     pub held: BTreeMap<ExecutionId, Held>,
+    /// Of these, what is not in the store at all.
+    pub unheard_of: BTreeSet<ExecutionId>,
     /// Whether it has too little disk for a new step.
     pub disk_low: bool,
 }
@@ -168,8 +172,49 @@ pub enum Said {
     CancelledBeforeStart { execution: ExecutionId },
     /// Proof of life, and what it knows of itself.
     Heartbeat { disk_low: bool, report: Report },
+    /// All it remembers, as it was asked while the coordinator is on hold.
+    Remembered(Memories),
     /// It leaves on purpose.
     Goodbye,
+}
+
+/// All that a worker remembers of the attempts it was offered.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Memories {
+    /// Those it holds, and those whose files it has removed.
+    pub attempts: Vec<Remembered>,
+    /// Of all attempts that it took with this order number or a higher one, none is left out.
+    pub since: AssignSeq,
+}
+
+/// An attempt in a worker's memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remembered {
+    /// Which.
+    pub execution: ExecutionId,
+    /// Of its offer.
+    pub seq: AssignSeq,
+    /// Number of the attempt.
+    pub number: u32,
+    /// What became of it.
+    pub fate: Fate,
+    /// Whether the store has it.
+    pub is_stored: bool,
+}
+
+/// What became of an attempt that a worker remembers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fate {
+    /// It is held and waits for its grant.
+    Accepted,
+    /// It is held and was started: the Hello tells more.
+    Started,
+    /// It never started and never will.
+    Void,
+    /// It ended, and its files are gone.
+    Ended,
+    /// It died without an exit record, and its files are gone.
+    Interrupted,
 }
 
 /// Why a worker will not run an attempt.

@@ -7,6 +7,7 @@
 pub mod action;
 pub mod asking;
 pub mod fact;
+pub mod hold;
 pub mod input;
 pub mod report;
 pub mod view;
@@ -32,6 +33,7 @@ use crate::{
     deployment::Deployment,
     dispatch::Queue,
     fact::{DeploymentFact, Fact},
+    hold::Hold,
     input::{Input, WorkerRecord},
     timer::{Timer, Timers},
     worker::Worker,
@@ -71,6 +73,19 @@ impl Default for Patience {
     }
 }
 
+/// What a coordinator begins with.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    /// Every registered worker.
+    pub workers: Vec<WorkerRecord>,
+    /// Every deployment that has not ended, with its facts in order.
+    pub deployments: Vec<(DeploymentId, Vec<DeploymentFact>)>,
+    /// How often the store was restored from a backup, or found to have gone back in time.
+    pub restores: u32,
+    /// Whether nothing may be offered or granted until a person says so.
+    pub is_on_hold: bool,
+}
+
 /// Everything the coordinator knows about unfinished deployments and registered workers.
 #[derive(Clone, Debug, Default)]
 pub struct Coordinator {
@@ -87,6 +102,10 @@ pub struct Coordinator {
     turns: BTreeMap<(String, String), BTreeSet<(i64, DeploymentId)>>,
     queue: Queue,
     timers: Timers,
+    /// Whether the store may have gone back in time.
+    hold: Option<Hold>,
+    /// How often it did: part of what makes an attempt's id, so that none is used twice.
+    restores: u32,
     decision: Decision,
 }
 
@@ -96,10 +115,10 @@ impl Coordinator {
     pub fn recover(
         now: Mono,
         patience: Patience,
-        workers: Vec<WorkerRecord>,
-        deployments: Vec<(DeploymentId, Vec<DeploymentFact>)>,
+        Stored { workers, deployments, restores, is_on_hold }: Stored,
     ) -> (Self, Decision) {
-        let mut this = Self { patience, now, ..Self::default() };
+        let hold = is_on_hold.then(Hold::default);
+        let mut this = Self { patience, now, restores, hold, ..Self::default() };
         for record in workers {
             this.worker_changed(now, record);
         }
@@ -108,7 +127,9 @@ impl Coordinator {
                 this.fold(id, &fact);
             }
         }
-        this.resume(now);
+        if !this.is_on_hold() {
+            this.resume(now);
+        }
         let decision = this.finish(now);
         (this, decision)
     }
@@ -132,6 +153,7 @@ impl Coordinator {
             Input::SessionOpened(hello) => self.session_opened(now, hello),
             Input::SessionClosed { worker, epoch } => self.session_closed(worker, epoch),
             Input::WorkerSaid { worker, epoch, said } => self.worker_said(now, worker, epoch, said),
+            Input::HoldLifted { by, reason } => self.lift_hold(now, by, reason),
             Input::Woke => {}
         }
         self.finish(now)
@@ -154,6 +176,8 @@ impl Coordinator {
 
     fn timer_fired(&mut self, now: Mono, timer: Timer) {
         match timer {
+            // All of them are set anew when the hold is lifted.
+            Timer::Retry(..) | Timer::Queue(..) | Timer::Answer(..) if self.is_on_hold() => {}
             Timer::Contact(worker) => self.contact_due(now, worker),
             Timer::Retry(deployment, step) => self.retry_due(deployment, step),
             Timer::Queue(deployment, step) => self.queue_due(now, deployment, step),

@@ -33,8 +33,12 @@ impl Coordinator {
         let Some(worker) = self.workers.get(&id) else { return };
         let memory = worker.memory(&hello);
         let epoch = SessionEpoch(worker.epoch.0 + 1);
+        if hello.assign_hwm > worker.assign_seq && memory == Memory::Whole {
+            let (name, seen, known) = (&worker.name, hello.assign_hwm.0, worker.assign_seq.0);
+            self.begin_hold(format!("Worker {name} has seen offer {seen}, and the store knows none above {known}."));
+        }
         self.end_session(id);
-        self.begin_session(now, &hello, epoch);
+        self.begin_session(now, &hello, epoch, memory);
         let held: Vec<ExecutionId> = hello.held.keys().copied().collect();
         let directives = held.into_iter().map(|execution| (execution, self.directive(id, execution, &hello))).collect();
         self.act(Action::Welcome { worker: id, epoch, directives });
@@ -42,9 +46,12 @@ impl Coordinator {
             self.reconcile(now, epoch, execution, memory, &hello);
         }
         for (execution, held) in &hello.held {
-            if matches!(held, Held::Ended(_) | Held::Interrupted(_)) {
+            if matches!(held, Held::Ended(_) | Held::Interrupted(_)) && !hello.unheard_of.contains(execution) {
                 self.act(Action::AcknowledgeResult { worker: id, epoch, execution: *execution });
             }
+        }
+        if self.is_on_hold() {
+            self.act(Action::Recall { worker: id, epoch });
         }
         self.refresh(id);
     }
@@ -62,13 +69,21 @@ impl Coordinator {
         open.into_iter().map(|(_, execution)| execution).collect()
     }
 
-    fn begin_session(&mut self, now: Mono, hello: &Hello, epoch: SessionEpoch) {
+    fn begin_session(&mut self, now: Mono, hello: &Hello, epoch: SessionEpoch, memory: Memory) {
+        // On hold a worker that forgot stays one that forgot: it cannot say what it ran in what the store lost.
+        let is_on_hold = self.is_on_hold();
+        let mut marks = (hello.journal_id.clone(), hello.boot_id.clone());
         if let Some(worker) = self.workers.get_mut(&hello.worker) {
+            worker.accounts_for_all = memory == Memory::Whole && !worker.journal_id.is_empty();
+            if is_on_hold && !worker.accounts_for_all {
+                marks = (worker.journal_id.clone(), worker.boot_id.clone());
+            }
             worker.epoch = epoch;
             worker.session = Some(epoch);
-            worker.journal_id.clone_from(&hello.journal_id);
-            worker.boot_id.clone_from(&hello.boot_id);
+            (worker.journal_id, worker.boot_id) = marks.clone();
             worker.slots = hello.slots;
+            worker.hwm = hello.assign_hwm;
+            worker.assign_seq = worker.assign_seq.max(hello.assign_hwm);
             worker.disk_low = hello.disk_low;
             // Its role may be another one since it was heard last.
             worker.report = Report::default();
@@ -79,8 +94,9 @@ impl Coordinator {
         self.decision.facts.push(Fact::SessionOpened(SessionOpened {
             worker: hello.worker,
             epoch,
-            journal_id: hello.journal_id.clone(),
-            boot_id: hello.boot_id.clone(),
+            journal_id: marks.0,
+            boot_id: marks.1,
+            assign_hwm: hello.assign_hwm,
         }));
     }
 
@@ -92,6 +108,9 @@ impl Coordinator {
             {
                 Directive::Cancel
             }
+            // Not of this store: it is told to people, and left alone.
+            (None, Some(Held::Running)) if hello.unheard_of.contains(&execution) => Directive::Keep,
+            (None, Some(Held::Accepted | Held::Void)) if self.is_on_hold() => Directive::Keep,
             (None, Some(Held::Accepted)) => Directive::Void,
             // Whatever it means is stored before the Welcome is sent.
             (_, Some(Held::Void)) => Directive::Forget,
@@ -106,7 +125,14 @@ impl Coordinator {
         let worker = hello.worker;
         let Some((id, step, attempt)) = self.open_attempt(worker, execution) else { return };
         let seen = attempt.assign_seq <= hello.assign_hwm;
+        if self.is_on_hold() && memory == Memory::Whole && !hello.held.contains_key(&execution) {
+            // What it remembers of it is asked for.
+            return;
+        }
         match (attempt.state, hello.held.get(&execution), memory) {
+            (S::Offered, None, Memory::Lost | Memory::LostInReboot) if self.is_on_hold() => {
+                self.doubt_offer(execution, "The worker's journal is another one.");
+            }
             (S::Offered, None, Memory::Lost | Memory::LostInReboot) => {
                 self.withdrawn(id, step, &attempt, "The worker's journal is another one.");
             }

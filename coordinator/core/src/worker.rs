@@ -23,6 +23,10 @@ pub(crate) struct Worker {
     /// Its open session.
     pub(crate) session: Option<SessionEpoch>,
     pub(crate) assign_seq: AssignSeq,
+    /// Highest that it has said in its newest session to have seen.
+    pub(crate) hwm: AssignSeq,
+    /// Whether its journal is the one that the store knows.
+    pub(crate) accounts_for_all: bool,
     pub(crate) journal_id: String,
     pub(crate) boot_id: String,
     pub(crate) slots: u32,
@@ -187,6 +191,8 @@ impl Worker {
             epoch: record.epoch,
             session: None,
             assign_seq: record.assign_seq,
+            hwm: AssignSeq::default(),
+            accounts_for_all: false,
             journal_id: record.journal_id,
             boot_id: record.boot_id,
             slots: 0,

@@ -11,6 +11,8 @@ use crate::fleet::network::Packet;
 pub enum Event {
     /// A packet arrives. It may arrive again: it stays under way.
     Arrives(Packet),
+    /// A packet will not arrive, or not once more.
+    Lost(Packet),
     /// A packet arrives, and the coordinator is killed when what follows was done but not stored. Only a coordinator that acts
     /// before it stores notices the difference.
     ArrivesBeforeTheCrash(Packet),
@@ -40,6 +42,14 @@ pub enum Event {
     CoordinatorDies,
     /// The coordinator is started.
     CoordinatorStarts,
+    /// A backup of the store is made.
+    BacksUp,
+    /// The coordinator, which is dead, gets the store that was backed up: what was decided since then is lost.
+    Restores,
+    /// A person lifts the hold, when every worker was heard.
+    HoldLifted,
+    /// A person lifts the hold although not every worker can account for what it did: on record, two runs may be the price.
+    SignedOff,
     /// So much time passes without a word from anybody that offers are taken back.
     ShortSilence,
     /// So much time passes that what was granted is unknown.
@@ -48,6 +58,26 @@ pub enum Event {
     Cancelled,
     /// A person decides about a step whose outcome is unknown, as well as the ledger allows: it counts as failed.
     Decided(usize),
+}
+
+impl Event {
+    /// Whether it is something that goes wrong, and not what is hoped for.
+    #[must_use]
+    pub const fn is_fault(&self) -> bool {
+        !matches!(
+            self,
+            Self::Arrives(_)
+                | Self::Lost(_)
+                | Self::Syncs(_)
+                | Self::Looks(..)
+                | Self::ShimStarts(..)
+                | Self::ChildEnds(_, _, true)
+                | Self::Drained(..)
+                | Self::AgentStarts(_)
+                | Self::CoordinatorStarts
+                | Self::HoldLifted
+        )
+    }
 }
 
 /// Short enough to read forty of them: ids by their last digits.

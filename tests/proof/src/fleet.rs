@@ -1,5 +1,6 @@
 //! A coordinator, its store, its workers' hosts and the network between them, as one value that can be copied.
 
+mod heal;
 pub mod host;
 pub mod network;
 mod store;
@@ -50,6 +51,8 @@ pub struct Fleet {
     pub(crate) hosts: BTreeMap<WorkerId, Host>,
     network: BTreeSet<Packet>,
     left: Budget,
+    /// A copy of the store, and what tells it from others.
+    backup: Option<(Box<Store>, u64)>,
     /// Ground truth.
     pub(crate) ledger: Ledger,
 }
@@ -65,6 +68,7 @@ impl Fleet {
             hosts: scenario.worker_ids().map(|worker| (worker, Host::new(scenario.slots))).collect(),
             network: BTreeSet::new(),
             left: scenario.budget,
+            backup: None,
             ledger: Ledger::default(),
             scenario,
         };
@@ -93,7 +97,7 @@ impl Fleet {
                 continue;
             }
             events.push(Event::Arrives(packet.clone()));
-            if is_seeded(Bug::GrantBeforeCommit) && packet.word.said().is_some() && self.left.coordinator_deaths > 0 {
+            if is_seeded(Bug::GrantBeforeCommit) && self.input(packet).is_some() && self.left.coordinator_deaths > 0 {
                 events.push(Event::ArrivesBeforeTheCrash(packet.clone()));
             }
         }
@@ -162,8 +166,20 @@ impl Fleet {
 
     fn events_at_coordinator(&self, events: &mut Vec<Event>) {
         let Some(core) = &self.coordinator else {
+            if self.backup.is_some() && self.left.restores > 0 {
+                events.push(Event::Restores);
+            }
             return events.push(Event::CoordinatorStarts);
         };
+        if self.backup.is_none() && self.left.restores > 0 {
+            events.push(Event::BacksUp);
+        }
+        if core.hold().is_some_and(|hold| hold.awaited.is_empty()) {
+            events.push(Event::HoldLifted);
+        }
+        if core.hold().is_some_and(|hold| !hold.awaited.is_empty()) && self.left.decisions > 0 {
+            events.push(Event::SignedOff);
+        }
         if self.left.coordinator_deaths > 0 {
             events.push(Event::CoordinatorDies);
         }
@@ -187,6 +203,9 @@ impl Fleet {
     pub fn happen(&mut self, event: &Event) {
         match event {
             Event::Arrives(packet) => self.arrive(packet),
+            Event::Lost(packet) => {
+                self.network.remove(packet);
+            }
             Event::ArrivesBeforeTheCrash(packet) => self.arrive_before_the_crash(packet),
             Event::Greets(worker) => self.greet(*worker),
             Event::Syncs(worker) => self.at_host(*worker, Host::sync),
@@ -223,6 +242,23 @@ impl Fleet {
                 self.coordinator = None;
             }
             Event::CoordinatorStarts => self.start_coordinator(),
+            Event::BacksUp => self.backup = Some((Box::new(self.store.clone()), self.fingerprint())),
+            Event::Restores => {
+                self.left.restores -= 1;
+                if let Some((backup, _)) = self.backup.take() {
+                    self.store = *backup;
+                    self.store.hold();
+                }
+            }
+            Event::SignedOff => {
+                self.left.decisions -= 1;
+                self.ledger.decided.extend(self.ledger.attempts.values().flatten());
+                self.happen(&Event::HoldLifted);
+            }
+            Event::HoldLifted => {
+                let (by, reason) = ("token a".into(), "all heard".into());
+                self.tell(Input::HoldLifted { by, reason });
+            }
             Event::ShortSilence => {
                 self.left.short_silences -= 1;
                 self.pass(limits::CONTACT_LOST_AFTER);
@@ -240,6 +276,7 @@ impl Fleet {
             Event::Decided(number) => {
                 self.left.decisions -= 1;
                 let deployment = self.deployments()[*number];
+                self.ledger.decided.extend(self.ledger.attempts.get(&(deployment, 0)).into_iter().flatten());
                 let (by, reason) = ("token a".into(), String::new());
                 self.tell(Input::StepDecided { deployment, step: 0, succeeded: false, by, reason });
             }
@@ -254,7 +291,7 @@ impl Fleet {
             }
             return self.at_host(packet.worker, |host| host.tell(input));
         }
-        if let Some(input) = Self::input(packet) {
+        if let Some(input) = self.input(packet) {
             self.tell(input);
         }
         if matches!(packet.word, Word::Hello(_)) {
@@ -262,17 +299,18 @@ impl Fleet {
         }
     }
 
-    fn input(packet: &Packet) -> Option<Input> {
+    fn input(&self, packet: &Packet) -> Option<Input> {
         let (worker, epoch) = (packet.worker, packet.epoch);
+        let is_stored = |execution| self.store.state(execution).is_some();
         match &packet.word {
-            Word::Hello(greeting) => Some(Input::SessionOpened(greeting.hello(worker))),
-            word => word.said().map(|said| Input::WorkerSaid { worker, epoch, said }),
+            Word::Hello(greeting) => Some(Input::SessionOpened(greeting.hello(worker, is_stored))),
+            word => word.said(is_stored).map(|said| Input::WorkerSaid { worker, epoch, said }),
         }
     }
 
     /// What a coordinator that acts before it stores has said when it is killed in between.
     fn arrive_before_the_crash(&mut self, packet: &Packet) {
-        let Some(input) = Self::input(packet) else { return };
+        let Some(input) = self.input(packet) else { return };
         let Some(mut core) = self.coordinator.take() else { return };
         self.left.coordinator_deaths -= 1;
         let decision = core.handle(Mono(self.now), input);
@@ -365,7 +403,13 @@ impl Fleet {
             Action::Offer(offer) => format!("{}/{}", offer.deployment, offer.step),
             _ => String::new(),
         };
-        self.network.extend(Packet::of(action, step_key));
+        let packet = Packet::of(action, step_key);
+        if self.store.is_on_hold
+            && let Some(Packet { word: word @ (Word::Offer { .. } | Word::Grant { .. }), .. }) = &packet
+        {
+            self.ledger.broken.insert(("I15", format!("said on hold: {word:?}")));
+        }
+        self.network.extend(packet);
     }
 
     /// Something happens at a host: what its agent says goes out on its session.
@@ -397,7 +441,9 @@ impl Fleet {
     pub fn fingerprint(&self) -> u64 {
         let mut digest = Digest(DefaultHasher::new());
         let recovered = self.coordinator.is_none().then(|| self.store.recover(Mono(self.now)).0);
-        let rest = (&self.coordinator, recovered, self.store.states(), &self.hosts, &self.network, &self.left);
+        let backup = self.backup.as_ref().map(|(_, print)| print);
+        let store = (recovered, self.store.states(), self.store.is_on_hold, backup);
+        let rest = (&self.coordinator, store, &self.hosts, &self.network, &self.left);
         // A hasher takes every byte.
         let _ = write!(digest, "{rest:?}{:?}{:?}", self.ledger, self.now);
         digest.0.finish()

@@ -16,6 +16,10 @@ pub struct Ledger {
     pub granted: BTreeSet<ExecutionId>,
     /// Attempts whose shim wrote an exit record.
     pub exits: BTreeSet<ExecutionId>,
+    /// Attempts whose bad end was ever stored.
+    pub failed: BTreeSet<ExecutionId>,
+    /// Attempts that a person decided about, on record.
+    pub decided: BTreeSet<ExecutionId>,
     /// Which attempts each step ever had.
     pub attempts: BTreeMap<(DeploymentId, usize), BTreeSet<ExecutionId>>,
     /// What was wrong at the moment when something was done: the promise, and a sentence.
@@ -37,21 +41,17 @@ impl Ledger {
         }
         for (other, state, is_alive) in others {
             if self.starts.contains_key(other) {
-                self.second_start(*state, *is_alive);
+                let is_allowed = self.decided.contains(other) || (self.failed.contains(other) && !is_alive);
+                self.second_start(*state, *is_alive, is_allowed);
             }
         }
     }
 
     /// Another attempt of the same step was started before.
-    fn second_start(&mut self, state: Option<AttemptState>, is_alive: bool) {
-        match state {
-            // A named person or the step's own policy allowed it, on record.
-            Some(AttemptState::Resolved) => {}
-            Some(AttemptState::Failed | AttemptState::TimedOut) if !is_alive => {}
-            state => {
-                let alive = if is_alive { "alive" } else { "dead" };
-                self.broken.insert(("I2", format!("a step ran again while its first attempt was {alive} and {state:?}")));
-            }
+    fn second_start(&mut self, state: Option<AttemptState>, is_alive: bool, is_allowed: bool) {
+        if !is_allowed {
+            let alive = if is_alive { "alive" } else { "dead" };
+            self.broken.insert(("I2", format!("a step ran again while its first attempt was {alive} and {state:?}")));
         }
     }
 }

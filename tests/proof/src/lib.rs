@@ -11,3 +11,4 @@ pub mod model;
 pub mod promise;
 pub mod scenario;
 pub mod seeded;
+pub mod walk;

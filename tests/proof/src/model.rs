@@ -6,9 +6,16 @@ use std::{
     time::Instant,
 };
 
-use stateright::{Checker, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::{event::Event, fleet::Fleet, promise, scenario::Scenario};
+
+/// Every promise holds.
+const SAFE: &str = "safe";
+/// Once the faults stop, everything comes to its end.
+const LIVE: &str = "live";
+/// One state in so many is healed, since that takes as long as a hundred others.
+const SAMPLE: u64 = 64;
 
 /// A scenario to be explored.
 #[derive(Clone, Debug)]
@@ -88,7 +95,12 @@ impl Model for Exploration {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![Property::always("every promise holds", |_, state: &State| promise::breaches(&state.fleet).is_empty())]
+        vec![
+            Property::always(SAFE, |_, state: &State| promise::breaches(&state.fleet).is_empty()),
+            Property::always(LIVE, |_, state: &State| {
+                state.fingerprint % SAMPLE != 0 || state.fleet.comes_to_an_end()
+            }),
+        ]
     }
 
     fn within_boundary(&self, state: &State) -> bool {
@@ -103,12 +115,17 @@ pub fn explore(scenario: Scenario, most_states: usize) -> Explored {
     let name = scenario.name;
     let exploration = Exploration { scenario: Arc::new(scenario) };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let checker = exploration.checker().threads(threads).target_state_count(most_states).spawn_bfs().join();
-    let breach = checker.discovery("every promise holds").map(|path| {
+    let checker = exploration.checker().threads(threads).target_state_count(most_states).finish_when(HasDiscoveries::Any).spawn_bfs().join();
+    let unsafe_way = checker.discovery(SAFE).map(|path| {
         let said = promise::breaches(&path.last_state().fleet).into_iter().map(|(name, what)| format!("{name}: {what}"));
         let what = said.collect::<Vec<_>>().join("; ");
         Found { what, way: path.into_actions().iter().map(Event::to_string).collect() }
     });
+    let endless_way = checker.discovery(LIVE).map(|path| Found {
+        what: "L1: a step neither settles nor stands in doubt, although nothing goes wrong any more".into(),
+        way: path.into_actions().iter().map(Event::to_string).collect(),
+    });
+    let breach = unsafe_way.or(endless_way);
     Explored {
         name,
         states: checker.unique_state_count(),

@@ -17,6 +17,7 @@ pub const PROMISES: &[(&str, &str)] = &[
     ("I9", "of those who want a lock, one may be alive"),
     ("I10", "a child is started only after its grant was stored"),
     ("I11", "of what counts as cancelled, no process is alive"),
+    ("I15", "on hold nothing is offered or granted"),
     ("I17", "what the coordinator believes is what comes of its store"),
 ];
 
@@ -48,7 +49,9 @@ impl Fleet {
     fn lock_breach(&self) -> Option<Breach> {
         let mut holders = Vec::new();
         for ((deployment, step), attempts) in &self.ledger.attempts {
-            let alive = attempts.iter().any(|execution| self.runs(*execution));
+            // What a person decided about lets go of its locks, on record.
+            let undecided = attempts.iter().filter(|execution| !self.ledger.decided.contains(execution));
+            let alive = undecided.into_iter().any(|execution| self.runs(*execution));
             if alive {
                 holders.extend(self.store.locks(*deployment, *step));
             }

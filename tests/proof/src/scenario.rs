@@ -50,6 +50,8 @@ pub struct Budget {
     pub failures: u8,
     /// Decisions of people.
     pub decisions: u8,
+    /// Stores restored from a backup that was made earlier.
+    pub restores: u8,
 }
 
 impl Scenario {

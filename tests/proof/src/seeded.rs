@@ -30,6 +30,7 @@ pub fn all() -> Vec<Seeded> {
     };
     let none = Budget::default();
     let crash = Budget { agent_deaths: 1, ..none };
+    let restore = Budget { restores: 1, coordinator_deaths: 1, ..none };
     let silence = Budget { short_silences: 1, long_silences: 1, ..none };
     let case = |name, bugs, breaks, scenario| Seeded { name, bugs, scenario, breaks: Some(breaks) };
     vec![
@@ -39,7 +40,7 @@ pub fn all() -> Vec<Seeded> {
             "I10",
             one(Budget { coordinator_deaths: 1, ..none }),
         ),
-        case("a grant rests on a stale view", &[Bug::GrantFromStaleView], "I4", one(silence)),
+        case("a grant rests on a stale view", &[Bug::GrantFromStaleView], "I4", one(Budget { cancels: 1, ..none })),
         case("a timer takes a grant back", &[Bug::GrantTakenBackByTimer], "I4", one(silence)),
         case(
             "an empty journal means that nothing started",
@@ -62,7 +63,7 @@ pub fn all() -> Vec<Seeded> {
         ),
         case("an exit code is invented", &[Bug::ExitCodeInvented], "I5", one(Budget { shim_deaths: 1, ..none })),
         case("the offer is the permission", &[Bug::OfferIsPermission], "I10", one(none)),
-        case("no high-water mark", &[Bug::NoHighWaterMark], "I1", one(none)),
+        case("no high-water mark", &[Bug::NoHighWaterMark], "I4", one(none)),
         case("recovery without the void mark", &[Bug::NoVoidMark], "I4", one(crash)),
         case(
             "fork before the journal, and a start mark that two may make",
@@ -70,6 +71,14 @@ pub fn all() -> Vec<Seeded> {
             "I1",
             one(crash),
         ),
+        case("a restored store does not put the coordinator on hold", &[Bug::NoHold], "I4", one(restore)),
+        case(
+            "offers are taken back on hold",
+            &[Bug::OfferTakenBackOnHold],
+            "I4",
+            one(Budget { short_silences: 1, ..restore }),
+        ),
+        case("a worker remembers nothing of what it forgot", &[Bug::NoMemory], "I4", one(restore)),
         Seeded {
             name: "fork before the journal, while the start mark is one shim's alone",
             bugs: &[Bug::ForkBeforeJournal],

@@ -13,7 +13,7 @@ fn every_guard_that_is_taken_away_is_missed() {
         let found = explored.breach.as_ref().map(|found| found.what.as_str());
         println!("{:60} {:>8} states, {:>2} events: {}", seeded.name, explored.states,
             explored.breach.as_ref().map_or(0, |b| b.way.len()), found.unwrap_or("not found"));
-        if let Some(f) = &explored.breach { for w in &f.way { println!("      {w}"); } }
+
         let is_as_expected = match (seeded.breaks, found) {
             (None, None) => explored.is_exhaustive,
             (Some(promise), Some(found)) => found.contains(promise),

@@ -21,6 +21,13 @@ fn probe() {
         Scenario { name: "lock", deployments: vec![one_locked_step(), one_locked_step()], slots: 2, budget: Budget { agent_deaths: 1, long_silences: 1, ..b }, ..base.clone() },
         Scenario { name: "two workers", workers: 2, budget: Budget { agent_deaths: 1, short_silences: 1, ..b }, ..base.clone() },
     ];
+    let scenarios = if std::env::var("R").is_ok() { vec![
+        Scenario { name: "restore", budget: Budget { restores: 1, coordinator_deaths: 1, hellos: 4, ..b }, ..base.clone() },
+        Scenario { name: "restore, two workers", workers: 2, budget: Budget { restores: 1, coordinator_deaths: 1, hellos: 4, ..b }, ..base.clone() },
+        Scenario { name: "restore, silence", budget: Budget { restores: 1, coordinator_deaths: 1, hellos: 4, short_silences: 1, long_silences: 1, ..b }, ..base.clone() },
+        Scenario { name: "restore, retry", attempts: 3, deployments: vec![one_retried_step()], budget: Budget { restores: 1, coordinator_deaths: 1, hellos: 4, failures: 2, ..b }, ..base.clone() },
+        Scenario { name: "restore, cancel", budget: Budget { restores: 1, coordinator_deaths: 1, hellos: 4, cancels: 1, ..b }, ..base.clone() },
+    ]} else { scenarios };
     for s in scenarios {
         let explored = explore(s, 2_000_000);
         println!("{:20} {:>9} {} {:.1}s {:#?}", explored.name, explored.states, explored.is_exhaustive, explored.seconds, explored.breach);

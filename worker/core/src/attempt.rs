@@ -8,7 +8,7 @@ use shared::{
 };
 
 use crate::{
-    CancelPhase, Effect, Entry, Fence, Finding, Held, Message, Mono, Record, RejectKind, Stage, Standing, Terms,
+    CancelPhase, Effect, Entry, Fate, Fence, Finding, Held, Message, Mono, Record, RejectKind, Stage, Standing, Terms,
 };
 
 /// 5 minutes to get step, files and credentials together, and longer for large files; then the offer is given back so that another worker may try.
@@ -110,6 +110,8 @@ pub(crate) struct Attempt {
     stored: bool,
     /// Why it is void, or what was found of an interrupted one.
     detail: String,
+    /// What became of it, once its files may go.
+    fate: Fate,
 }
 
 impl Attempt {
@@ -156,6 +158,7 @@ impl Attempt {
             cancelled: false,
             stored: false,
             detail: String::new(),
+            fate: Fate::default(),
         }
     }
 
@@ -167,8 +170,24 @@ impl Attempt {
         &self.terms
     }
 
-    pub(crate) fn fence(self) -> Fence {
-        Fence { execution: self.execution, step_key: self.terms.step_key, number: self.terms.number }
+    pub(crate) fn fence(&self) -> Fence {
+        Fence::of(self.execution, &self.terms, self.fate)
+    }
+
+    /// As it is remembered while it is held.
+    pub(crate) fn memory(&self) -> Fence {
+        let fate = match self.phase {
+            Phase::Accepting | Phase::Accepted | Phase::Intending | Phase::Voiding => Fate::Accepted,
+            Phase::Void => Fate::Void,
+            Phase::Forgetting => self.fate,
+            Phase::Starting
+            | Phase::Recovering
+            | Phase::Running
+            | Phase::Ended
+            | Phase::Burying
+            | Phase::Interrupted => Fate::Started,
+        };
+        Fence::of(self.execution, &self.terms, fate)
     }
 
     pub(crate) fn standing(&self) -> Standing {
@@ -270,10 +289,14 @@ impl Attempt {
 
     fn on_forget(&mut self, effects: &mut Vec<Effect>) {
         // Never one that may be alive: its process would be nobody's.
-        if matches!(self.phase, Phase::Ended | Phase::Interrupted | Phase::Void) {
-            self.phase = Phase::Forgetting;
-            effects.push(Effect::Journal(Record::Forgotten { execution: self.execution }));
-        }
+        self.fate = match self.phase {
+            Phase::Ended => Fate::Ended,
+            Phase::Interrupted => Fate::Interrupted,
+            Phase::Void => Fate::Void,
+            _ => return,
+        };
+        self.phase = Phase::Forgetting;
+        effects.push(Effect::Journal(Record::Forgotten { execution: self.execution }));
     }
 
     fn on_journalled(&mut self, entry: Entry, effects: &mut Vec<Effect>) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::id::{AssignSeq, ExecutionId};
 
-use crate::Record;
+use crate::{Recalled, Record};
 
 /// Something the shell shall do, in the order given.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,6 +86,8 @@ pub enum Message {
         /// How far it came.
         phase: CancelPhase,
     },
+    /// All that is remembered, as it was asked for.
+    Remembered(Recalled),
     /// Proof of life.
     Heartbeat {
         /// Grows by one within the session.

@@ -54,6 +54,8 @@ pub enum Input {
     HeartbeatEchoed,
     /// The session broke or was replaced.
     SessionEnded,
+    /// The coordinator asked for all that is remembered: its store may have gone back in time.
+    RecallRequested,
     /// The coordinator asked to take nothing new.
     DrainRequested,
     /// The agent was asked to stop.

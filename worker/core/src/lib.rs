@@ -11,7 +11,7 @@ mod memory;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     time::Duration,
 };
 
@@ -25,7 +25,7 @@ pub use attempt::Phase;
 use attempt::{Attempt, Fact};
 pub use effect::{CancelPhase, Effect, Message, RejectKind};
 pub use input::{Directive, Finding, Input, Offer, Terms};
-pub use memory::{Entry, Fence, Held, Memory, Record, Stage};
+pub use memory::{Entry, Fate, Fence, Fences, Held, Memory, Record, Stage};
 
 /// Time since the agent started, by a clock that never jumps.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -44,7 +44,7 @@ pub struct Agent {
     hwm: AssignSeq,
     held: BTreeMap<ExecutionId, Attempt>,
     /// Lately forgotten attempts: a late, lower attempt of the same step is refused by them.
-    fences: VecDeque<Fence>,
+    fences: Fences,
     disk_free: u64,
     draining: bool,
     session: Option<Session>,
@@ -66,6 +66,15 @@ pub struct Greeting {
     pub hwm: AssignSeq,
     /// Every attempt not yet forgotten.
     pub held: Vec<Standing>,
+}
+
+/// All that is remembered of the attempts that were offered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recalled {
+    /// Those whose files are gone, and those that are held.
+    pub attempts: Vec<Fence>,
+    /// Of all attempts that were taken with this order number or a higher one, none is left out.
+    pub since: AssignSeq,
 }
 
 /// An attempt as a Hello reports it.
@@ -128,6 +137,7 @@ impl Agent {
                 }
             }
             Input::SessionEnded => self.session = None,
+            Input::RecallRequested => effects.push(Effect::Send(Message::Remembered(self.recall()))),
             Input::DrainRequested => self.draining = true,
             Input::ShutdownRequested => {
                 self.draining = true;
@@ -153,6 +163,13 @@ impl Agent {
     #[must_use]
     pub fn greeting(&self) -> Greeting {
         Greeting { hwm: self.hwm, held: self.held.values().map(Attempt::standing).collect() }
+    }
+
+    /// All it remembers of the attempts it was offered.
+    #[must_use]
+    pub fn recall(&self) -> Recalled {
+        let held = self.held.values().map(Attempt::memory);
+        Recalled { attempts: self.fences.iter().cloned().chain(held).collect(), since: self.fences.since() }
     }
 
     /// Slots free now.
@@ -246,7 +263,7 @@ impl Agent {
         if entry == Entry::Forgotten
             && let Some(attempt) = self.held.remove(&execution)
         {
-            memory::remember(&mut self.fences, attempt.fence());
+            self.fences.add(attempt.fence());
         }
     }
 

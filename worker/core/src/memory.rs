@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use shared::id::{AssignSeq, ExecutionId};
+use shared::{
+    bug::{Bug, is_seeded},
+    id::{AssignSeq, ExecutionId},
+};
 
 use crate::Terms;
 
-/// 256 fences: more than one worker forgets between two offers of one step.
-const FENCES: usize = 256;
+/// 10,000 forgotten attempts, 2 MiB at most: what a coordinator that was restored from a backup can ask for.
+const FENCES: usize = 10_000;
 
 /// One record of the journal. Holds no secret.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -85,8 +88,25 @@ pub struct Memory {
     pub boot_id: String,
     /// Attempts not yet forgotten.
     pub held: BTreeMap<ExecutionId, Held>,
-    /// Attempts forgotten lately, oldest first.
-    pub fences: VecDeque<Fence>,
+    /// Attempts whose files are gone, oldest first.
+    pub fences: Fences,
+}
+
+/// Attempts whose files are gone, as far as they are remembered.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct Fences {
+    known: VecDeque<Fence>,
+    /// Highest order number among those that are not remembered any more.
+    lost: AssignSeq,
+}
+
+/// How a snapshot has them: a list in journals of before, and still one where nothing is lost.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    All(VecDeque<Fence>),
+    Some { known: VecDeque<Fence>, lost: AssignSeq },
 }
 
 /// A held attempt as the records tell it.
@@ -123,6 +143,29 @@ pub struct Fence {
     pub step_key: String,
     /// Its number.
     pub number: i32,
+    /// Of its offer.
+    #[serde(default)]
+    pub seq: AssignSeq,
+    /// What became of it.
+    #[serde(default)]
+    pub fate: Fate,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// Waits for its grant.
+    Accepted,
+    /// Was started, as far as is known, and is held.
+    Started,
+    /// Never started and never will.
+    Void,
+    /// Ended.
+    #[default]
+    Ended,
+    /// Died without an exit record.
+    Interrupted,
 }
 
 impl Record {
@@ -158,8 +201,8 @@ impl Memory {
             Record::Ended { execution } => self.advance(execution, Stage::Ended),
             Record::Interrupted { execution, evidence } => self.advance(execution, Stage::Interrupted(evidence)),
             Record::Forgotten { execution } => {
-                if let Some(Held { terms, .. }) = self.held.remove(&execution) {
-                    remember(&mut self.fences, Fence { execution, step_key: terms.step_key, number: terms.number });
+                if let Some(Held { terms, stage }) = self.held.remove(&execution) {
+                    self.fences.add(Fence::of(execution, &terms, stage.fate()));
                 }
             }
             Record::Snapshot(memory) => *self = memory,
@@ -189,9 +232,61 @@ impl Memory {
     }
 }
 
-pub(crate) fn remember(fences: &mut VecDeque<Fence>, fence: Fence) {
-    fences.push_back(fence);
-    if fences.len() > FENCES {
-        fences.pop_front();
+impl Stage {
+    fn fate(&self) -> Fate {
+        match self {
+            Self::Accepted => Fate::Accepted,
+            Self::Intent => Fate::Started,
+            Self::Void => Fate::Void,
+            Self::Ended => Fate::Ended,
+            Self::Interrupted(_) => Fate::Interrupted,
+        }
+    }
+}
+
+impl Fence {
+    pub(crate) fn of(execution: ExecutionId, terms: &Terms, fate: Fate) -> Self {
+        Self { execution, step_key: terms.step_key.clone(), number: terms.number, seq: terms.seq, fate }
+    }
+}
+
+impl Fences {
+    /// One more; the oldest goes when there are too many.
+    pub(crate) fn add(&mut self, fence: Fence) {
+        if is_seeded(Bug::NoMemory) {
+            return;
+        }
+        self.known.push_back(fence);
+        if self.known.len() > FENCES
+            && let Some(oldest) = self.known.pop_front()
+        {
+            self.lost = self.lost.max(oldest.seq);
+        }
+    }
+
+    /// Oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Fence> {
+        self.known.iter()
+    }
+
+    /// Of all attempts that were taken with this order number or a higher one, none is left out.
+    #[must_use]
+    pub fn since(&self) -> AssignSeq {
+        AssignSeq(self.lost.0 + 1)
+    }
+}
+
+impl From<Stored> for Fences {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::All(known) => Self { known, lost: AssignSeq::default() },
+            Stored::Some { known, lost } => Self { known, lost },
+        }
+    }
+}
+
+impl From<Fences> for Stored {
+    fn from(Fences { known, lost }: Fences) -> Self {
+        Self::Some { known, lost }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use coordinator_core::{
-    Coordinator, Decision, Mono, Patience,
+    Coordinator, Decision, Mono, Patience, Stored,
     action::{Action, Offer},
     fact::{Created, DeploymentEnd, DeploymentFact, ExitResult, Fact, Settled, StepEnd},
     input::{Held, Hello, Input, Prepared, Refusal, Said, Wish, WorkerRecord},
@@ -31,6 +31,9 @@ pub(crate) struct World {
     pub(crate) prepared: BTreeMap<String, Prepared>,
     /// Whether no step can be prepared now.
     pub(crate) refuses: bool,
+    /// How often the store went back in time, and whether that waits for a person.
+    restores: u32,
+    is_on_hold: bool,
     processes: BTreeMap<DeploymentId, Process>,
     epochs: BTreeMap<WorkerId, SessionEpoch>,
 }
@@ -42,7 +45,7 @@ pub(crate) const D2: DeploymentId = DeploymentId(Uuid::from_u128(0xd2));
 
 impl World {
     pub(crate) fn new() -> Self {
-        let (core, _) = Coordinator::recover(Mono::default(), Patience::default(), Vec::new(), Vec::new());
+        let (core, _) = Coordinator::recover(Mono::default(), Patience::default(), Stored::default());
         Self {
             now: Duration::ZERO,
             core,
@@ -50,6 +53,8 @@ impl World {
             actions: Vec::new(),
             prepared: BTreeMap::new(),
             refuses: false,
+            restores: 0,
+            is_on_hold: false,
             processes: BTreeMap::new(),
             epochs: BTreeMap::new(),
         }
@@ -72,6 +77,13 @@ impl World {
     }
 
     fn take(&mut self, decision: Decision) {
+        for fact in &decision.facts {
+            match fact {
+                Fact::HoldBegan { .. } => (self.restores, self.is_on_hold) = (self.restores + 1, true),
+                Fact::HoldLifted { .. } => self.is_on_hold = false,
+                Fact::SessionOpened(_) | Fact::Deployment(..) => {}
+            }
+        }
         self.facts.extend(decision.facts);
         for action in decision.actions {
             if let Action::Prepare { deployment, step } = action {
@@ -104,7 +116,8 @@ impl World {
     }
 
     pub(crate) fn hello(&mut self, worker: WorkerId, slots: u32, held: BTreeMap<ExecutionId, Held>) {
-        self.hello_as(worker, slots, held, AssignSeq(1000), "journal", "boot");
+        // It has seen every offer, unless a story says otherwise.
+        self.hello_as(worker, slots, held, self.highest(worker), "journal", "boot");
     }
 
     pub(crate) fn hello_as(
@@ -116,12 +129,6 @@ impl World {
         journal: &str,
         boot: &str,
     ) {
-        // The order numbers of these stories stay below the mark that a worker reports, unless a story says otherwise.
-        let assign_hwm = if held.is_empty() && journal == "journal" && assign_hwm.0 == 1000 {
-            self.highest(worker)
-        } else {
-            assign_hwm
-        };
         self.tell(Input::SessionOpened(Hello {
             worker,
             journal_id: journal.into(),
@@ -129,6 +136,7 @@ impl World {
             slots,
             assign_hwm,
             held,
+            unheard_of: BTreeSet::new(),
             disk_low: false,
         }));
         let epoch = self.actions.iter().rev().find_map(|action| match action {
@@ -138,7 +146,7 @@ impl World {
         self.epochs.insert(worker, epoch.expect("a hello is welcomed"));
     }
 
-    fn highest(&self, worker: WorkerId) -> AssignSeq {
+    pub(crate) fn highest(&self, worker: WorkerId) -> AssignSeq {
         let seqs = self.facts.iter().filter_map(|fact| match fact {
             Fact::Deployment(_, DeploymentFact::AttemptOffered(o)) if o.worker == worker => Some(o.assign_seq),
             _ => None,
@@ -186,7 +194,9 @@ impl World {
                     worker.epoch = opened.epoch;
                     worker.journal_id.clone_from(&opened.journal_id);
                     worker.boot_id.clone_from(&opened.boot_id);
+                    worker.assign_seq = worker.assign_seq.max(opened.assign_hwm);
                 }
+                Fact::HoldBegan { .. } | Fact::HoldLifted { .. } => {}
                 Fact::Deployment(id, fact) => match deployments.iter_mut().find(|(d, _)| d == id) {
                     Some((_, facts)) => facts.push(fact.clone()),
                     None => deployments.push((*id, vec![fact.clone()])),
@@ -194,10 +204,13 @@ impl World {
             }
         }
         for worker in workers.values_mut() {
-            worker.assign_seq = self.highest(worker.id);
+            worker.assign_seq = worker.assign_seq.max(self.highest(worker.id));
         }
         deployments.retain(|(_, facts)| !facts.iter().any(|f| matches!(f, DeploymentFact::Ended { .. })));
-        Coordinator::recover(Mono(self.now), Patience::default(), workers.into_values().collect(), deployments)
+        let (restores, is_on_hold) = (self.restores, self.is_on_hold);
+        let workers = workers.into_values().collect();
+        let stored = Stored { workers, deployments, restores, is_on_hold };
+        Coordinator::recover(Mono(self.now), Patience::default(), stored)
     }
 
     pub(crate) fn take_actions(&mut self) -> Vec<Action> {

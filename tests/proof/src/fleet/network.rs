@@ -6,13 +6,13 @@ use std::time::Duration;
 use coordinator_core::{
     action::{Action, Directive},
     fact::ExitResult,
-    input::{Held, Hello, Rejection, Said},
+    input::{Fate, Held, Hello, Memories, Rejection, Remembered, Said},
 };
 use shared::{
     id::{AssignSeq, ExecutionId, SessionEpoch, WorkerId},
     outcome::{Outcome, OutcomeKind},
 };
-use worker_core::{CancelPhase, Input, Message, Offer, Phase, RejectKind, Standing, Terms};
+use worker_core::{CancelPhase, Fence, Input, Message, Offer, Phase, RejectKind, Standing, Terms};
 
 /// Something under way.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -44,6 +44,10 @@ pub enum Word {
     ResultStored { execution: ExecutionId },
     /// Of the coordinator.
     Forget { execution: ExecutionId },
+    /// Of the coordinator.
+    Recall,
+    /// Of the worker.
+    Memories { attempts: Vec<Memory>, since: AssignSeq },
     /// Of the worker.
     Accepted { execution: ExecutionId },
     /// Of the worker.
@@ -86,6 +90,19 @@ pub enum Known {
     Void,
     /// Dead without an exit record.
     Interrupted,
+}
+
+/// An attempt as a worker remembers it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Memory {
+    /// Which.
+    pub execution: ExecutionId,
+    /// Of its offer.
+    pub seq: AssignSeq,
+    /// Of the attempt.
+    pub number: u32,
+    /// What became of it.
+    pub fate: Fate,
 }
 
 /// A directive.
@@ -139,6 +156,7 @@ impl Packet {
                 (worker, epoch, Word::ResultStored { execution })
             }
             Action::Forget { worker, epoch, execution } => (worker, epoch, Word::Forget { execution }),
+            Action::Recall { worker, epoch } => (worker, epoch, Word::Recall),
             Action::Prepare { .. } | Action::CloseSession { .. } | Action::Alarm { .. } | Action::Release { .. } => {
                 return None;
             }
@@ -166,6 +184,10 @@ impl Word {
             Message::CancelAck { execution, phase: CancelPhase::NotStarted } => {
                 Self::CancelledBeforeStart { execution }
             }
+            Message::Remembered(recalled) => Self::Memories {
+                since: recalled.since,
+                attempts: recalled.attempts.iter().map(Memory::of).collect(),
+            },
             Message::CancelAck { .. } | Message::Heartbeat { .. } | Message::Goodbye { .. } => return None,
         })
     }
@@ -187,14 +209,19 @@ impl Word {
             Self::Cancel { execution } => Input::CancelRequested { execution, grace: Duration::ZERO },
             Self::ResultStored { execution } => Input::ResultStored { execution },
             Self::Forget { execution } => Input::ForgetAllowed { execution },
+            Self::Recall => Input::RecallRequested,
             _ => return None,
         })
     }
 
     /// What the coordinator makes of it; `None` when it is not for it.
-    pub(crate) fn said(&self) -> Option<Said> {
+    pub(crate) fn said(&self, is_stored: impl Fn(ExecutionId) -> bool) -> Option<Said> {
         let detail = String::new();
         Some(match *self {
+            Self::Memories { ref attempts, since } => {
+                let attempts = attempts.iter().map(|memory| memory.told(is_stored(memory.execution)));
+                Said::Remembered(Memories { attempts: attempts.collect(), since })
+            }
             Self::Accepted { execution } => Said::Accepted { execution },
             Self::Rejected { execution, kind } => {
                 let kind = match kind {
@@ -213,9 +240,29 @@ impl Word {
     }
 }
 
+impl Memory {
+    fn of(fence: &Fence) -> Self {
+        let fate = match fence.fate {
+            worker_core::Fate::Accepted => Fate::Accepted,
+            worker_core::Fate::Started => Fate::Started,
+            worker_core::Fate::Void => Fate::Void,
+            worker_core::Fate::Ended => Fate::Ended,
+            worker_core::Fate::Interrupted => Fate::Interrupted,
+        };
+        let number = u32::try_from(fence.number).unwrap_or_default();
+        Self { execution: fence.execution, seq: fence.seq, number, fate }
+    }
+
+    fn told(self, is_stored: bool) -> Remembered {
+        let Self { execution, seq, number, fate } = self;
+        Remembered { execution, seq, number, fate, is_stored }
+    }
+}
+
 impl Greeting {
     /// As the coordinator's core takes it.
-    pub(crate) fn hello(&self, worker: WorkerId) -> Hello {
+    pub(crate) fn hello(&self, worker: WorkerId, is_stored: impl Fn(ExecutionId) -> bool) -> Hello {
+        let unheard_of = self.held.iter().map(|(execution, _)| *execution).filter(|execution| !is_stored(*execution));
         let held = self.held.iter().map(|(execution, known)| (*execution, (*known).into()));
         Hello {
             worker,
@@ -224,6 +271,7 @@ impl Greeting {
             slots: self.slots,
             assign_hwm: self.hwm,
             held: held.collect(),
+            unheard_of: unheard_of.collect(),
             disk_low: false,
         }
     }

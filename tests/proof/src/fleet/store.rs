@@ -6,13 +6,15 @@ use std::{
 };
 
 use coordinator_core::{
-    Coordinator, Decision, Mono, Patience,
+    Coordinator, Decision, Mono, Patience, Stored,
     fact::{Created, DeploymentFact, Fact},
     input::{Wish, WorkerRecord},
 };
 use shared::{
     attempt::{AttemptEvent, AttemptState},
+    bug::{Bug, is_seeded},
     id::{AssignSeq, DeploymentId, ExecutionId, SessionEpoch, WorkerId},
+    outcome::OutcomeKind,
 };
 
 use crate::{ledger::Ledger, scenario::Scenario};
@@ -23,6 +25,8 @@ pub(crate) struct Store {
     workers: BTreeMap<WorkerId, WorkerRecord>,
     deployments: BTreeMap<DeploymentId, Vec<Arc<DeploymentFact>>>,
     attempts: BTreeMap<ExecutionId, AttemptState>,
+    pub(crate) is_on_hold: bool,
+    restores: u32,
 }
 
 impl Store {
@@ -43,6 +47,8 @@ impl Store {
             workers: scenario.worker_ids().map(|worker| (worker, record(worker))).collect(),
             deployments: scenario.processes().into_iter().map(|(id, process)| (id, created(process))).collect(),
             attempts: BTreeMap::new(),
+            is_on_hold: false,
+            restores: 0,
         }
     }
 
@@ -53,8 +59,11 @@ impl Store {
                     worker.epoch = opened.epoch;
                     worker.journal_id = opened.journal_id;
                     worker.boot_id = opened.boot_id;
+                    worker.assign_seq = worker.assign_seq.max(opened.assign_hwm);
                 }
             }
+            Fact::HoldBegan { .. } => self.hold(),
+            Fact::HoldLifted { .. } => self.is_on_hold = false,
             Fact::Deployment(id, fact) => {
                 self.commit_attempt(id, &fact, ledger);
                 self.deployments.entry(id).or_default().push(Arc::new(fact));
@@ -83,12 +92,22 @@ impl Store {
                         ledger.broken.insert(("I17", format!("the store would refuse a fact: {refused:?}")));
                     }
                 }
-                if moved.event == AttemptEvent::Granted {
-                    ledger.granted.insert(moved.execution);
-                }
+                match moved.event {
+                    AttemptEvent::Granted => ledger.granted.insert(moved.execution),
+                    AttemptEvent::Exited(OutcomeKind::Failed | OutcomeKind::TimedOut) => {
+                        ledger.failed.insert(moved.execution)
+                    }
+                    _ => false,
+                };
             }
             _ => {}
         }
+    }
+
+    /// What the command that restores a backup writes into it.
+    pub(crate) fn hold(&mut self) {
+        self.is_on_hold = !is_seeded(Bug::NoHold);
+        self.restores += 1;
     }
 
     /// The coordinator that comes of what is stored.
@@ -98,7 +117,13 @@ impl Store {
         };
         let open = self.deployments.iter().filter(|(_, facts)| is_open(facts));
         let open = open.map(|(id, facts)| (*id, facts.iter().map(|fact| (**fact).clone()).collect()));
-        Coordinator::recover(now, Patience::default(), self.workers.values().cloned().collect(), open.collect())
+        let stored = Stored {
+            workers: self.workers.values().cloned().collect(),
+            deployments: open.collect(),
+            restores: self.restores,
+            is_on_hold: self.is_on_hold,
+        };
+        Coordinator::recover(now, Patience::default(), stored)
     }
 
     pub(crate) fn state(&self, execution: ExecutionId) -> Option<AttemptState> {
@@ -107,11 +132,6 @@ impl Store {
 
     pub(crate) fn states(&self) -> &BTreeMap<ExecutionId, AttemptState> {
         &self.attempts
-    }
-
-    pub(crate) fn has_ended(&self, deployment: DeploymentId) -> bool {
-        let last = self.deployments.get(&deployment).and_then(|facts| facts.last());
-        matches!(last.map(|fact| &**fact), Some(DeploymentFact::Ended { .. }))
     }
 
     /// What a step locks, by its plan.
