@@ -15,6 +15,7 @@ use shared::reason::Reason;
 use tokio::runtime;
 
 mod admin_token;
+mod backup;
 mod oidc;
 mod place;
 
@@ -51,6 +52,8 @@ enum Command {
         #[command(subcommand)]
         command: oidc::Oidc,
     },
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     /// Say what a reason code means
     Explain {
         /// E.g. JOIN_REFUSED; all of them when left out
@@ -68,6 +71,8 @@ impl Program {
             Command::Init { settings } => init(&Config::resolve(settings.in_environment())?),
             Command::AdminToken { command } => command.run(),
             Command::Oidc { command } => command.run(),
+            Command::Backup(it) => it.run(),
+            Command::Restore(it) => it.run(),
             Command::Explain { reason } => explain(reason.as_deref()),
         }
     }

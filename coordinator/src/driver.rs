@@ -187,7 +187,10 @@ async fn recover(store: &Store, patience: Patience, now: Mono) -> Result<(Coordi
         .read(move |connection| {
             let workers = worker_records(connection)?;
             let deployments = store::facts::open_deployments(connection)?;
-            Ok(Coordinator::recover(now, patience, workers, deployments))
+            let restores = store::hold::restores(connection)?;
+            let is_on_hold = store::hold::hold(connection)?.is_some();
+            let stored = coordinator_core::Stored { workers, deployments, restores, is_on_hold };
+            Ok(Coordinator::recover(now, patience, stored))
         })
         .await
 }

@@ -61,6 +61,7 @@ pub mod accounts;
 pub mod artifacts;
 pub mod audit;
 pub mod authorization;
+pub mod backup;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
@@ -170,7 +171,11 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
         artifacts.clone(),
         shutdown.clone(),
     );
-    let coordinator = Coordinator { trust: Arc::clone(&trust), store_id: Arc::clone(&vault.store_id) };
+    let coordinator = Coordinator {
+        trust: Arc::clone(&trust),
+        driver: driver.clone(),
+        store_id: Arc::clone(&vault.store_id),
+    };
     let accounts =
         Accounts { trust: Arc::clone(&trust), minter: minter.clone(), workers: Arc::new(deployments.clone()) };
     let environments = Environments { trust: Arc::clone(&trust) };

@@ -19,6 +19,7 @@ use self::job::{Job, Question};
 
 pub mod deployments;
 pub mod facts;
+pub mod hold;
 pub mod view;
 
 mod column;

@@ -136,6 +136,15 @@ reasons! {
     AccountUnresolved = "ACCOUNT_UNRESOLVED", Precondition;
     /// No attempt of the step waits for a decision.
     NothingToDecide = "NOTHING_TO_DECIDE", Precondition;
+    /// Running the step again may mean that two runs of it are at work at once: it must be confirmed with the step's name.
+    ConfirmationRequired = "CONFIRMATION_REQUIRED", Precondition;
+    /// The coordinator is on hold, since its store may have gone back in time: `longshore hold show` says what is known, and an
+    /// admin lifts it with `longshore hold lift`.
+    OnHold = "ON_HOLD", Precondition;
+    /// The coordinator is not on hold.
+    NotOnHold = "NOT_ON_HOLD", Precondition;
+    /// Workers may have run something since the state of the store, and nobody has told what: wait for them, or give them up by name.
+    WorkersAwaited = "WORKERS_AWAITED", Precondition;
     /// What a step needs does not fit one message to its worker: make its script or its variables smaller.
     StepTooLarge = "STEP_TOO_LARGE", Precondition;
     /// AWS refused an account's keys, or could not be asked; the sentence says who refused and what to check.

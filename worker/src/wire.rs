@@ -11,7 +11,9 @@ use shared::{
     id::{AssignSeq, ExecutionId},
     limits,
 };
-use worker_core::{CancelPhase, Directive, Input, Message, Offer, Phase, RejectKind, Standing, Terms};
+use worker_core::{
+    CancelPhase, Directive, Fate, Fence, Input, Message, Offer, Phase, Recalled, RejectKind, Standing, Terms,
+};
 
 use crate::exec_dir::Artifact;
 
@@ -60,6 +62,7 @@ pub fn heard(message: CoordinatorMessage) -> Result<Heard, Nonsense> {
         FromCoordinator::ResultAck(ack) => Input::ResultStored { execution: id(&ack.execution_id)? },
         FromCoordinator::Forget(forget) => Input::ForgetAllowed { execution: id(&forget.execution_id)? },
         FromCoordinator::HeartbeatAck(_) => Input::HeartbeatEchoed,
+        FromCoordinator::Recall(_) => Input::RecallRequested,
         FromCoordinator::Drain(_) => Input::DrainRequested,
         FromCoordinator::Welcome(_) => return Err(Nonsense("a second Welcome")),
     };
@@ -130,9 +133,34 @@ pub fn said(message: Message) -> Option<ToCoordinator> {
             execution_id: execution.to_string(),
             phase: cancel_phase(phase).into(),
         }),
+        Message::Remembered(recalled) => ToCoordinator::Remembered(remembered(&recalled)),
         Message::Goodbye { reason } => ToCoordinator::Goodbye(wire::Goodbye { reason }),
         Message::Result { .. } | Message::Heartbeat { .. } => return None,
     })
+}
+
+fn remembered(recalled: &Recalled) -> wire::Remembered {
+    wire::Remembered {
+        attempts: recalled.attempts.iter().map(remembered_attempt).collect(),
+        since: recalled.since.0,
+    }
+}
+
+fn remembered_attempt(fence: &Fence) -> wire::RememberedAttempt {
+    use wire::remembered_attempt::Fate as Wire;
+    let fate = match fence.fate {
+        Fate::Accepted => Wire::Accepted,
+        Fate::Started => Wire::Started,
+        Fate::Void => Wire::Void,
+        Fate::Ended => Wire::Ended,
+        Fate::Interrupted => Wire::Interrupted,
+    };
+    wire::RememberedAttempt {
+        execution_id: fence.execution.to_string(),
+        assign_seq: fence.seq.0,
+        attempt_number: fence.number,
+        fate: fate.into(),
+    }
 }
 
 /// A message of a session.

@@ -14,10 +14,12 @@ use crate::{
     action::Action,
     deployment::Attempt,
     fact::{DeploymentFact, ExitResult, Moved, StepEnd},
-    input::{Refusal, Rejection, Said},
+    input::{Decision, Refusal, Rejection, Said},
     report::Report,
 };
 
+/// Why a step ended that a person decided about.
+const DECIDED: &str = "DECIDED";
 /// After a rejection for want of a slot: long enough not to chase, short enough not to matter.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// After any other rejection.
@@ -288,23 +290,43 @@ impl Coordinator {
     }
 
     /// A person's decision about a step whose attempt is unknown or interrupted.
-    pub(crate) fn step_decided(
-        &mut self,
-        _now: Mono,
-        id: DeploymentId,
-        step: usize,
-        succeeded: bool,
-        by: &str,
-        reason: &str,
-    ) {
-        let Some(attempt) = self.attempt(id, step) else { return };
-        if !matches!(attempt.state, AttemptState::Unknown | AttemptState::Interrupted) {
+    pub(crate) fn step_decided(&mut self, id: DeploymentId, step: usize, decision: Decision, by: &str, reason: &str) {
+        let Some(attempt) = self.doubtful(id, step) else { return };
+        let detail = format!("Decided by {by}: {reason}");
+        if decision == Decision::Dead {
+            if attempt.state == AttemptState::Unknown {
+                self.move_attempt(id, step, &attempt, AttemptEvent::FoundDead, &detail);
+                self.decide_by_policy(id, step);
+            }
             return;
         }
-        let detail = format!("Decided by {by}: {reason}");
         self.move_attempt(id, step, &attempt, AttemptEvent::Decided, &detail);
-        let end = if succeeded { StepEnd::Succeeded } else { StepEnd::Failed };
-        self.settle(id, step, end, "DECIDED", &detail);
+        match decision {
+            Decision::Succeeded => self.settle(id, step, StepEnd::Succeeded, DECIDED, &detail),
+            Decision::RunAgain if self.is_cancelled(id) => self.settle_cancelled(id, step),
+            Decision::RunAgain => self.queue_again(self.now, id, step, Duration::ZERO),
+            Decision::Failed | Decision::Dead => self.settle(id, step, StepEnd::Failed, DECIDED, &detail),
+            Decision::Abort => {
+                self.settle(id, step, StepEnd::Failed, DECIDED, &detail);
+                self.cancel_requested(id, by.into(), reason.into());
+            }
+        }
+    }
+
+    fn is_cancelled(&self, id: DeploymentId) -> bool {
+        self.deployments.get(&id).is_some_and(|deployment| deployment.cancel_requested)
+    }
+
+    fn doubtful(&self, id: DeploymentId, step: usize) -> Option<Attempt> {
+        self.doubt(id, step).and_then(|_| self.attempt(id, step))
+    }
+
+    /// The worker opens another session, and tells with its Hello what it knows.
+    pub(crate) fn probe(&mut self, id: DeploymentId, step: usize) {
+        if let Some(attempt) = self.doubtful(id, step) {
+            self.end_session(attempt.worker);
+            self.refresh(attempt.worker);
+        }
     }
 
     /// The attempt provably did not start: the step is queued again without using up a retry.

@@ -43,8 +43,8 @@ pub struct HoldView {
     pub adopted: Vec<ExecutionId>,
     /// Attempts of deployments that the store has never heard of, and who has or had them.
     pub orphans: Vec<(ExecutionId, WorkerId)>,
-    /// Attempts in doubt: a person must decide.
-    pub doubtful: Vec<ExecutionId>,
+    /// Steps whose outcome is unknown: a person must decide.
+    pub doubtful: Vec<(DeploymentId, usize)>,
 }
 
 impl Coordinator {
@@ -60,7 +60,7 @@ impl Coordinator {
             awaited,
             adopted: hold.adopted.iter().copied().collect(),
             orphans: hold.orphans.iter().map(|(execution, worker)| (*execution, *worker)).collect(),
-            doubtful: doubtful.map(|(execution, _)| *execution).collect(),
+            doubtful: doubtful.map(|(_, place)| *place).collect(),
         })
     }
 
@@ -195,8 +195,11 @@ impl Coordinator {
     fn recall_open(&mut self, worker: WorkerId, memory: &Remembered) {
         let Some((id, step, attempt)) = self.open_attempt(worker, memory.execution) else { return };
         match memory.fate {
-            // Its Hello has told how it stands.
-            Fate::Accepted | Fate::Started => {}
+            Fate::Accepted => {}
+            // Its Hello tells more.
+            Fate::Started => {
+                self.admit_grant(id, step, &attempt);
+            }
             Fate::Void => self.voided(worker, memory.execution, "The worker remembers that it never started."),
             Fate::Ended | Fate::Interrupted => {
                 if self.admit_grant(id, step, &attempt) {

@@ -22,7 +22,9 @@ pub enum Input {
     /// Somebody asked for a deployment's end.
     CancelRequested { deployment: DeploymentId, by: String, reason: String },
     /// A person decided about a step whose outcome is unknown.
-    StepDecided { deployment: DeploymentId, step: usize, succeeded: bool, by: String, reason: String },
+    StepDecided { deployment: DeploymentId, step: usize, decision: Decision, by: String, reason: String },
+    /// A person asked for another look at a step whose outcome is unknown.
+    ProbeRequested { deployment: DeploymentId, step: usize },
     /// A person answered what a step asks.
     StepAnswered { deployment: DeploymentId, step: usize, answer: Answer, by: String, reason: String },
     /// A worker was registered, or an admin changed it.
@@ -54,6 +56,21 @@ pub enum Answer {
     /// It counts as succeeded.
     Ignore,
     /// It has failed.
+    Abort,
+}
+
+/// What a person decides about a step whose outcome is unknown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Decision {
+    /// It counts as succeeded.
+    Succeeded,
+    /// It counts as failed.
+    Failed,
+    /// No process of it is alive; what it did is still open.
+    Dead,
+    /// It is run again. While its attempt may be alive, both may run at once: that is on record.
+    RunAgain,
+    /// It counts as failed, and the rest of the deployment is cancelled.
     Abort,
 }
 
@@ -207,7 +224,7 @@ pub struct Remembered {
 pub enum Fate {
     /// It is held and waits for its grant.
     Accepted,
-    /// It is held and was started: the Hello tells more.
+    /// It is held and was granted: it was started, or may be at any moment.
     Started,
     /// It never started and never will.
     Void,

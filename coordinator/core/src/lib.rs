@@ -142,9 +142,10 @@ impl Coordinator {
             Input::StepPrepared { deployment, step, prepared } => self.step_prepared(deployment, step, prepared),
             Input::OfferFailed { execution, refusal } => self.offer_failed(execution, &refusal),
             Input::CancelRequested { deployment, by, reason } => self.cancel_requested(deployment, by, reason),
-            Input::StepDecided { deployment, step, succeeded, by, reason } => {
-                self.step_decided(now, deployment, step, succeeded, &by, &reason);
+            Input::StepDecided { deployment, step, decision, by, reason } => {
+                self.step_decided(deployment, step, decision, &by, &reason);
             }
+            Input::ProbeRequested { deployment, step } => self.probe(deployment, step),
             Input::StepAnswered { deployment, step, answer, by, reason } => {
                 self.step_answered(deployment, step, answer, &by, &reason);
             }

@@ -34,6 +34,15 @@ pub struct Pulse {
     pub running: usize,
 }
 
+/// Why a step waits for a person's decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Doubt {
+    /// Its attempt may be alive, and nobody knows.
+    MayBeAlive,
+    /// Its attempt is dead, and nobody knows what it did.
+    Dead,
+}
+
 /// An attempt that is not settled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OpenAttempt {
@@ -83,8 +92,17 @@ impl Coordinator {
     /// Whether a step's attempt waits for a person's decision.
     #[must_use]
     pub fn needs_decision(&self, deployment: DeploymentId, step: usize) -> bool {
-        self.attempt(deployment, step)
-            .is_some_and(|a| matches!(a.state, AttemptState::Unknown | AttemptState::Interrupted))
+        self.doubt(deployment, step).is_some()
+    }
+
+    /// Why a step waits for a person's decision; `None` when it does not.
+    #[must_use]
+    pub fn doubt(&self, deployment: DeploymentId, step: usize) -> Option<Doubt> {
+        match self.attempt(deployment, step)?.state {
+            AttemptState::Unknown => Some(Doubt::MayBeAlive),
+            AttemptState::Interrupted => Some(Doubt::Dead),
+            _ => None,
+        }
     }
 
     /// Why a step does not run yet; `None` when it is not waiting.
@@ -92,6 +110,10 @@ impl Coordinator {
     pub fn queue_reason(&self, id: DeploymentId, step: usize) -> Option<QueueReason> {
         let deployment = self.deployments.get(&id)?;
         let run = deployment.steps.get(step)?;
+        if self.is_on_hold() && matches!(run.state, StepState::Pending | StepState::Queued | StepState::Asking) {
+            let sentence = "The coordinator is on hold: its store may have gone back in time. `longshore hold show` says what is known.";
+            return Some(reason(Reason::OnHold.code(), sentence.to_owned()));
+        }
         match run.state {
             StepState::Pending => (!self.has_turn(id)).then(|| self.turn_reason(id)),
             StepState::Queued => Some(match (&run.prepared, run.waits) {

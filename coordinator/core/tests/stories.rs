@@ -12,7 +12,7 @@ use std::{
 use coordinator_core::{
     action::{Action, Directive},
     fact::{DeploymentEnd, StepEnd},
-    input::{Held, Input, Prepared, Refusal, Rejection, Said, Wish},
+    input::{Decision, Held, Input, Prepared, Refusal, Rejection, Said, Wish},
     report::{AwsReport, Expectation, Report},
 };
 use shared::{
@@ -333,7 +333,7 @@ fn a_person_decides_about_an_unknown_step_and_the_deployment_goes_on() {
     world.tell(Input::StepDecided {
         deployment: D1,
         step: 0,
-        succeeded: true,
+        decision: Decision::Succeeded,
         by: "token a".into(),
         reason: "seen".into(),
     });

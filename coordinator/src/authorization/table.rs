@@ -68,6 +68,8 @@ pub const RULES: &[Rule] = &[
     rule("/longshore.deployment.v1.DeploymentService/RetryDeployment", Admin, DEPLOYER, "deployment.retry"),
 
     rule("/longshore.deployment.v1.CoordinatorService/GetCoordinator", Admin, VIEWER, "coordinator.read"),
+    rule("/longshore.deployment.v1.CoordinatorService/GetHold", Admin, VIEWER, "hold.read"),
+    rule("/longshore.deployment.v1.CoordinatorService/LiftHold", Admin, ADMIN, "hold.lift"),
 
     rule("/longshore.deployment.v1.AuditService/ListAuditEvents", Admin, ADMIN, "audit.list"),
 

@@ -36,7 +36,7 @@ impl Place {
         Ok((store, seal))
     }
 
-    fn config(&self) -> Result<Config, Exit> {
+    pub(super) fn config(&self) -> Result<Config, Exit> {
         let (data_dir, master_key_file) = (self.data_dir.clone(), self.master_key_file.clone());
         Config::resolve(Settings { data_dir, master_key_file, ..Settings::default() })
     }

@@ -88,6 +88,7 @@ impl Performer {
                 let forget = wire::Forget { execution_id: execution.to_string() };
                 self.routes.send(worker, epoch, Message::Forget(forget));
             }
+            Action::Recall { worker, epoch } => self.routes.send(worker, epoch, Message::Recall(wire::Recall {})),
             Action::CloseSession { worker, epoch } => self.routes.close(worker, epoch),
             Action::Alarm { worker, execution, what } => {
                 tracing::error!(worker = %worker, execution = %execution, what, "a worker said what cannot be");

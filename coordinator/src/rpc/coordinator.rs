@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use proto::deployment::{
-    AuditEvent, Coordinator as Shown, GetCoordinatorRequest, ListAuditEventsRequest, ListAuditEventsResponse,
+    AuditEvent, Coordinator as Shown, GetCoordinatorRequest, GetHoldRequest, Hold, LiftHoldRequest, ListAuditEventsRequest,
+    ListAuditEventsResponse,
     audit_service_server::AuditService, coordinator_service_server::CoordinatorService,
 };
 use shared::reason::{Fault, Reason};
@@ -14,7 +15,10 @@ use crate::{
     audit,
     authorization::{Principal, Trust},
     clock,
+    driver::Driver,
 };
+
+mod hold;
 
 const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1000;
@@ -24,6 +28,8 @@ const MAX_PAGE: usize = 1000;
 pub struct Coordinator {
     /// Rows.
     pub trust: Arc<Trust>,
+    /// The way to the core.
+    pub driver: Driver,
     /// Of the store.
     pub store_id: Arc<str>,
 }
@@ -43,6 +49,16 @@ impl CoordinatorService for Coordinator {
             caller_role: role.into(),
             time: Some(clock::timestamp(clock::now())),
         }))
+    }
+
+    async fn get_hold(&self, request: Request<GetHoldRequest>) -> Result<Response<Hold>, Status> {
+        open(request)?;
+        answer(self.hold().await)
+    }
+
+    async fn lift_hold(&self, request: Request<LiftHoldRequest>) -> Result<Response<Hold>, Status> {
+        let (caller, request) = open(request)?;
+        answer(self.lift_hold(caller, request).await)
     }
 }
 

@@ -329,7 +329,10 @@ pub fn undrained_attempts(connection: &Connection, worker: WorkerId) -> Result<V
 /// [`Reason::Internal`] when it cannot be read.
 pub fn highest_assign_seq(connection: &Connection, worker: WorkerId) -> Result<AssignSeq, Fault> {
     connection
-        .prepare_cached("SELECT coalesce(max(assign_seq), 0) FROM attempt WHERE worker_id = ?1")
+        .prepare_cached(
+            "SELECT max(coalesce((SELECT max(assign_seq) FROM attempt WHERE worker_id = ?1), 0),
+                        coalesce((SELECT assign_hwm FROM worker WHERE id = ?1), 0))",
+        )
         .and_then(|mut select| select.query_row([worker.to_string()], |row| row.get(0).map(AssignSeq)))
         .stored("reading what a worker was given")
 }

@@ -20,17 +20,20 @@ use shared::{
 use super::{
     column,
     error::Stored,
+    hold,
     view::{DeploymentState, EventRow, StepState},
 };
 
 /// Writes a fact that happened at `at_ms`, milliseconds since 1970. Answers the sequence of its event within the deployment;
-/// 0 for a fact about a worker, which has no events.
+/// 0 for a fact about a worker or the store, which has no events.
 ///
 /// # Errors
 /// [`Reason::Internal`] when the fact does not fit what is stored; the caller's operation must fail with it.
 pub fn apply(tx: &Connection, at_ms: i64, fact: &Fact) -> Result<i64, Fault> {
     match fact {
         Fact::SessionOpened(opened) => open_session(tx, at_ms, opened).map(|()| 0),
+        Fact::HoldBegan { why } => hold::begin(tx, at_ms, why).map(|()| 0),
+        Fact::HoldLifted { .. } => hold::lift(tx).map(|()| 0),
         Fact::Deployment(id, fact) => {
             let rows = Rows { tx, at_ms, id: *id };
             rows.project(fact)?;
@@ -406,12 +409,14 @@ impl Rows<'_> {
 fn open_session(tx: &Connection, at_ms: i64, opened: &SessionOpened) -> Result<(), Fault> {
     change(
         tx,
-        "UPDATE worker SET session_epoch = :epoch, journal_id = :journal, boot_id = :boot, last_seen_at = :at
+        "UPDATE worker SET session_epoch = :epoch, journal_id = :journal, boot_id = :boot, last_seen_at = :at,
+                assign_hwm = max(assign_hwm, :hwm)
          WHERE id = :worker AND session_epoch = :epoch - 1",
         named_params! {
             ":epoch": opened.epoch.0,
             ":journal": opened.journal_id,
             ":boot": opened.boot_id,
+            ":hwm": opened.assign_hwm.0,
             ":at": at_ms,
             ":worker": opened.worker.to_string(),
         },

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::connection::unavailable;
 
 /// What makes version n+1 out of version n, in order; a new store goes through all of them. One that was released is never edited.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("schema.sql"),
     include_str!("migrations/2-oidc-key.sql"),
     include_str!("migrations/3-accounts-and-pools.sql"),
@@ -17,6 +17,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/5-asking.sql"),
     include_str!("migrations/6-shared-variables.sql"),
     include_str!("migrations/7-artifacts.sql"),
+    include_str!("migrations/8-hold.sql"),
 ];
 
 /// The version this program writes.

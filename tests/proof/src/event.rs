@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use coordinator_core::input::Decision;
 use shared::id::{ExecutionId, WorkerId};
 
 use crate::fleet::network::Packet;
@@ -56,8 +57,8 @@ pub enum Event {
     LongSilence,
     /// Somebody cancels the first deployment.
     Cancelled,
-    /// A person decides about a step whose outcome is unknown, as well as the ledger allows: it counts as failed.
-    Decided(usize),
+    /// A person decides about the step of a deployment whose outcome is unknown.
+    Decided(usize, Decision),
 }
 
 impl Event {

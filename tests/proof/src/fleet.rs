@@ -14,9 +14,9 @@ use std::{
 };
 
 use coordinator_core::{
-    Coordinator, Decision, Mono,
+    Coordinator, Decision as Decided, Mono,
     action::Action,
-    input::{Input, Prepared},
+    input::{Decision, Input, Prepared},
     report::Expectation,
 };
 use shared::{
@@ -195,7 +195,9 @@ impl Fleet {
         if self.left.decisions > 0 {
             let deployments = self.deployments().into_iter().enumerate();
             let doubtful = deployments.filter(|(_, deployment)| core.needs_decision(*deployment, 0));
-            events.extend(doubtful.map(|(number, _)| Event::Decided(number)));
+            for (number, _) in doubtful {
+                events.extend([Decision::Failed, Decision::RunAgain].map(|decision| Event::Decided(number, decision)));
+            }
         }
     }
 
@@ -273,12 +275,13 @@ impl Fleet {
                 let (by, reason) = ("token a".into(), String::new());
                 self.tell(Input::CancelRequested { deployment, by, reason });
             }
-            Event::Decided(number) => {
+            Event::Decided(number, decision) => {
+                let decision = *decision;
                 self.left.decisions -= 1;
                 let deployment = self.deployments()[*number];
                 self.ledger.decided.extend(self.ledger.attempts.get(&(deployment, 0)).into_iter().flatten());
                 let (by, reason) = ("token a".into(), String::new());
-                self.tell(Input::StepDecided { deployment, step: 0, succeeded: false, by, reason });
+                self.tell(Input::StepDecided { deployment, step: 0, decision, by, reason });
             }
         }
     }
@@ -377,7 +380,7 @@ impl Fleet {
         self.take(decision);
     }
 
-    fn take(&mut self, decision: Decision) {
+    fn take(&mut self, decision: Decided) {
         for fact in decision.facts {
             self.store.commit(fact, &mut self.ledger);
         }

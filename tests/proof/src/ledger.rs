@@ -41,7 +41,9 @@ impl Ledger {
         }
         for (other, state, is_alive) in others {
             if self.starts.contains_key(other) {
-                let is_allowed = self.decided.contains(other) || (self.failed.contains(other) && !is_alive);
+                // Whoever has one run again while it may be alive has both on record.
+                let is_decided = self.decided.contains(other) || self.decided.contains(&execution);
+                let is_allowed = is_decided || (self.failed.contains(other) && !is_alive);
                 self.second_start(*state, *is_alive, is_allowed);
             }
         }

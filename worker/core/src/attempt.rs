@@ -177,10 +177,15 @@ impl Attempt {
     /// As it is remembered while it is held.
     pub(crate) fn memory(&self) -> Fence {
         let fate = match self.phase {
-            Phase::Accepting | Phase::Accepted | Phase::Intending | Phase::Voiding => Fate::Accepted,
+            Phase::Accepting | Phase::Accepted if !self.granted => Fate::Accepted,
+            Phase::Voiding => Fate::Accepted,
             Phase::Void => Fate::Void,
             Phase::Forgetting => self.fate,
-            Phase::Starting
+            // One that was granted may start at any moment.
+            Phase::Accepting
+            | Phase::Accepted
+            | Phase::Intending
+            | Phase::Starting
             | Phase::Recovering
             | Phase::Running
             | Phase::Ended

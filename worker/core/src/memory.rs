@@ -157,7 +157,7 @@ pub struct Fence {
 pub enum Fate {
     /// Waits for its grant.
     Accepted,
-    /// Was started, as far as is known, and is held.
+    /// Was granted: it was started, or may be at any moment.
     Started,
     /// Never started and never will.
     Void,

@@ -2,11 +2,12 @@
 
 use coordinator_core::{
     asking::Question,
-    input::{Answer, Input},
+    input::{Answer, Decision, Input},
+    view::Doubt,
 };
 use proto::deployment::{
     AnswerStepRequest, CancelDeploymentRequest, Deployment, ResolveStepRequest, answer_step_request,
-    resolve_step_request::Decision,
+    resolve_step_request,
 };
 use shared::{
     id::DeploymentId,
@@ -44,35 +45,36 @@ impl Deployments {
     }
 
     /// # Errors
-    /// [`Reason::NothingToDecide`] when the step's outcome is not unknown.
+    /// [`Reason::NothingToDecide`] when the step's outcome is not unknown; [`Reason::ConfirmationRequired`] when both runs may
+    /// be alive.
     pub(super) async fn resolve(&self, caller: Caller, request: ResolveStepRequest) -> Result<Deployment, Fault> {
-        let succeeded = match request.decision() {
-            Decision::Succeeded => true,
-            Decision::Failed => false,
-            Decision::Unspecified => {
-                let sentence = "`decision` is missing: say whether the step counts as succeeded or failed.";
-                return Err(Fault::new(Reason::InvalidArgument, sentence));
-            }
-        };
-        if request.reason.trim().is_empty() {
+        let choice = Choice::of(request.decision())?;
+        if request.reason.trim().is_empty() && choice != Choice::Probe {
             let sentence = "`reason` is missing: say what the decision rests on; it goes to the audit log.";
             return Err(Fault::new(Reason::InvalidArgument, sentence));
         }
         check_reason(&request.reason)?;
         let id = self.find(&request.deployment_id).await?;
         let (step, name) = self.step(id, &request.step).await?;
-        if !self.driver.view(move |core, _| core.needs_decision(id, step)).await? {
-            return Err(Fault::new(
-                Reason::NothingToDecide,
-                format!(
-                    "Step \"{name}\" of deployment {id} waits for no decision: its outcome is not unknown. `longshore deployment \
-                     show {id}` says how it stands."
-                ),
-            ));
+        let doubt = self.driver.view(move |core, _| core.doubt(id, step)).await?;
+        let Some(doubt) = doubt else { return Err(nothing_to_decide(id, &name)) };
+        if choice == Choice::Decide(Decision::RunAgain) && doubt == Doubt::MayBeAlive && request.confirm != name {
+            return Err(unconfirmed(id, &name));
         }
-        let word = if succeeded { "succeeded" } else { "failed" };
-        let audit = caller.did(format!("{id}/{name}"), format!("Counts as {word}: {}", request.reason));
-        let input = Input::StepDecided { deployment: id, step, succeeded, by: caller.actor(), reason: request.reason };
+        if choice == Choice::Decide(Decision::Dead) && doubt == Doubt::Dead {
+            let sentence = format!(
+                "The attempt of step \"{name}\" is known to be dead; what it did is open. Decide what the step counts as, or run it again."
+            );
+            return Err(Fault::new(Reason::NothingToDecide, sentence));
+        }
+        let why = if request.reason.is_empty() { String::new() } else { format!(": {}", request.reason) };
+        let audit = caller.did(format!("{id}/{name}"), format!("{}{why}", choice.words(doubt)));
+        let input = match choice {
+            Choice::Probe => Input::ProbeRequested { deployment: id, step },
+            Choice::Decide(decision) => {
+                Input::StepDecided { deployment: id, step, decision, by: caller.actor(), reason: request.reason }
+            }
+        };
         self.driver.submit(input, Some(line(audit))).await?;
         self.show(id).await
     }
@@ -94,6 +96,11 @@ impl Deployments {
                 );
                 return Err(Fault::new(Reason::NothingAsked, sentence));
             }
+        }
+        if self.driver.view(|core, _| core.hold().is_some()).await? {
+            let sentence = "The coordinator is on hold: nobody knows yet whether the step was answered in what its store lost. Lift the \
+                            hold first (`longshore hold show`).";
+            return Err(Fault::new(Reason::OnHold, sentence));
         }
         let said = request.answer().as_str_name().trim_start_matches("ANSWER_").to_ascii_lowercase();
         let why = if request.reason.is_empty() { String::new() } else { format!(": {}", request.reason) };
@@ -141,6 +148,67 @@ impl Deployments {
             Fault::new(Reason::AttemptNotFound, sentence)
         })
     }
+}
+
+/// What a person chose of what can be done about an unknown outcome.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    /// Another look.
+    Probe,
+    /// An end to the doubt.
+    Decide(Decision),
+}
+
+impl Choice {
+    fn of(decision: resolve_step_request::Decision) -> Result<Self, Fault> {
+        use resolve_step_request::Decision as Wire;
+        Ok(match decision {
+            Wire::Probe => Self::Probe,
+            Wire::Succeeded => Self::Decide(Decision::Succeeded),
+            Wire::Failed => Self::Decide(Decision::Failed),
+            Wire::Dead => Self::Decide(Decision::Dead),
+            Wire::RunAgain => Self::Decide(Decision::RunAgain),
+            Wire::Abort => Self::Decide(Decision::Abort),
+            Wire::Unspecified => {
+                let sentence = "`decision` is missing: say whether the step succeeded, failed, is dead, is to be looked at again, to be \
+                                run again, or to be aborted.";
+                return Err(Fault::new(Reason::InvalidArgument, sentence));
+            }
+        })
+    }
+
+    /// For the audit log.
+    fn words(self, doubt: Doubt) -> &'static str {
+        match (self, doubt) {
+            (Self::Probe, _) => "Looked at again",
+            (Self::Decide(Decision::Succeeded), _) => "Counts as succeeded",
+            (Self::Decide(Decision::Failed), _) => "Counts as failed",
+            (Self::Decide(Decision::Dead), _) => "No process of it is alive",
+            (Self::Decide(Decision::RunAgain), Doubt::MayBeAlive) => "Run again although its last attempt may be alive",
+            (Self::Decide(Decision::RunAgain), Doubt::Dead) => "Run again",
+            (Self::Decide(Decision::Abort), _) => "Aborted with the rest of the deployment",
+        }
+    }
+}
+
+fn nothing_to_decide(id: DeploymentId, name: &str) -> Fault {
+    Fault::new(
+        Reason::NothingToDecide,
+        format!(
+            "Step \"{name}\" of deployment {id} waits for no decision: its outcome is not unknown. `longshore deployment show {id}` \
+             says how it stands."
+        ),
+    )
+}
+
+fn unconfirmed(id: DeploymentId, name: &str) -> Fault {
+    Fault::new(
+        Reason::ConfirmationRequired,
+        format!(
+            "The last attempt of step \"{name}\" of deployment {id} may still be alive, and both may run at once. Stop its host and \
+             resolve the step as dead first, or repeat the step's name as `confirm`."
+        ),
+    )
 }
 
 fn answer(answer: answer_step_request::Answer) -> Result<Answer, Fault> {

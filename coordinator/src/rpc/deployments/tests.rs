@@ -129,6 +129,7 @@ impl Bench {
             boot_id: "b".into(),
             slots: 1,
             assign_hwm: AssignSeq(0),
+            unheard_of: std::collections::BTreeSet::new(),
             held: BTreeMap::new(),
             disk_low: false,
         };

@@ -1,8 +1,8 @@
 //! One worker's control stream: Hello once, then its words to the driver. Answers go out through the session's route.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use coordinator_core::input::{Held, Hello, Input};
+use coordinator_core::input::{Held, Hello, Input, Memories, Said};
 use proto::{
     status::to_status,
     worker::{
@@ -52,8 +52,10 @@ impl Control {
         check_protocol(&hello).map_err(|fault| to_status(&fault))?;
         let (sender, receiver) = mpsc::channel(SESSION_MESSAGES);
         let out = sender.downgrade();
-        let domain = words::hello(worker, &hello)?;
+        let mut domain = words::hello(worker, &hello)?;
         let route = route(&session, worker, &domain, &hello, sender).await.map_err(|fault| to_status(&fault))?;
+        let held: Vec<ExecutionId> = domain.held.keys().copied().collect();
+        domain.unheard_of = unheard_of(&session, held).await.map_err(|fault| to_status(&fault))?;
         for result in hello.held.iter().filter_map(|held| held.result.as_ref()) {
             expect_artifacts(&session, worker, result).await?;
         }
@@ -106,8 +108,21 @@ impl Control {
             Message::Result(notice) => expect_artifacts(&self.session, self.worker, notice).await?,
             _ => {}
         }
-        let Some(said) = words::said(message)? else { return Ok(()) };
+        let Some(mut said) = words::said(message)? else { return Ok(()) };
+        if let Said::Remembered(memories) = &mut said {
+            self.tell_strangers(memories).await.map_err(|fault| to_status(&fault))?;
+        }
         self.session.driver.say(self.worker, self.epoch, said).await.map_err(|fault| to_status(&fault))
+    }
+
+    /// Marks the attempts of which the store has never heard.
+    async fn tell_strangers(&self, memories: &mut Memories) -> Result<(), Fault> {
+        let told = memories.attempts.iter().map(|memory| memory.execution).collect();
+        let strangers = unheard_of(&self.session, told).await?;
+        for memory in &mut memories.attempts {
+            memory.is_stored = !strangers.contains(&memory.execution);
+        }
+        Ok(())
     }
 
     async fn heartbeat(&self, heartbeat: &Heartbeat) {
@@ -148,6 +163,20 @@ impl Control {
         }
         Ok(())
     }
+}
+
+/// Those that the store has never heard of.
+async fn unheard_of(session: &Session, executions: Vec<ExecutionId>) -> Result<BTreeSet<ExecutionId>, Fault> {
+    let read = session.store.read(move |connection| {
+        let mut strangers = BTreeSet::new();
+        for execution in executions {
+            if deployments::attempt_state(connection, execution)?.is_none() {
+                strangers.insert(execution);
+            }
+        }
+        Ok(strangers)
+    });
+    read.await
 }
 
 /// What nobody can make sense of is left out: an attempt's end counts whatever else is said with it.
@@ -198,7 +227,7 @@ async fn route(
     out: mpsc::Sender<CoordinatorMessage>,
 ) -> Result<Route, Fault> {
     let held: Vec<ExecutionId> = hello.held.keys().copied().collect();
-    let (row, attempts, highest) = session
+    let (row, attempts) = session
         .store
         .read(move |connection| {
             let row = registry::worker::get(connection, &worker.to_string())?;
@@ -209,12 +238,9 @@ async fn route(
                     Ok((execution, its_own))
                 })
                 .collect::<Result<BTreeMap<_, _>, Fault>>()?;
-            Ok((row, attempts, deployments::highest_assign_seq(connection, worker)?))
+            Ok((row, attempts))
         })
         .await?;
-    if hello.assign_hwm > highest {
-        return Err(from_the_future(&row.name));
-    }
     let mut next_seq = BTreeMap::new();
     let mut directives = Vec::new();
     for (execution, attempt) in &attempts {
@@ -284,15 +310,6 @@ fn expect_saved_frames(session: &Session, execution: ExecutionId, wire: &WireHel
 }
 
 /// A worker that saw an order number which was never given: the store is older than the worker's journal, or the worker lies.
-fn from_the_future(worker: &str) -> Fault {
-    let sentence = format!(
-        "The worker \"{worker}\" has seen an offer that this coordinator never made. If the coordinator's store was restored from \
-         an older copy, look at what this worker ran since, reset it and invite it anew."
-    );
-    tracing::error!(worker, "a worker has seen an offer that was never made");
-    Fault::new(Reason::AttemptNotOpen, sentence)
-}
-
 async fn note_hello(session: &Session, worker: WorkerId, hello: &WireHello) -> Result<(), Fault> {
     let now = clock::now();
     let theirs = hello.clock.map_or(now, |at| at.seconds * 1000 + i64::from(at.nanos) / 1_000_000);

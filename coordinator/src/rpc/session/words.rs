@@ -1,16 +1,17 @@
 //! A worker's words, as the core knows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator_core::{
     fact::{ExitResult, Output, OutputValue, RunIdentity},
-    input::{Held, Hello, Rejection, Said},
+    input::{Fate, Held, Hello, Memories, Rejection, Remembered, Said},
     report::{AwsReport, Report},
 };
 use proto::{
     status::to_status,
     worker::{
         self as wire, ResultNotice, StepIdentity, cancel_ack, held_attempt, outcome, output_variable, rejected,
+        remembered_attempt,
         worker_message::Message,
     },
 };
@@ -35,6 +36,7 @@ pub(super) fn hello(worker: WorkerId, hello: &wire::Hello) -> Result<Hello, Stat
         slots: u32::try_from(hello.slots).unwrap_or(0).min(limits::MAX_SLOTS),
         assign_hwm: AssignSeq(hello.assign_hwm),
         held,
+        unheard_of: BTreeSet::new(),
         disk_low: is_low(hello.disk_free_bytes),
     })
 }
@@ -79,8 +81,34 @@ pub(super) fn said(message: Message) -> Result<Option<Said>, Status> {
         Message::Heartbeat(heartbeat) => {
             Said::Heartbeat { disk_low: is_low(heartbeat.disk_free_bytes), report: report(&heartbeat) }
         }
+        Message::Remembered(remembered) => Said::Remembered(memories(&remembered)?),
         Message::Goodbye(_) => Said::Goodbye,
     }))
+}
+
+/// Which of them the store has is filled in by whoever can read it.
+fn memories(remembered: &wire::Remembered) -> Result<Memories, Status> {
+    let attempts = remembered.attempts.iter().map(memory).collect::<Result<_, _>>()?;
+    Ok(Memories { attempts, since: AssignSeq(remembered.since) })
+}
+
+fn memory(attempt: &wire::RememberedAttempt) -> Result<Remembered, Status> {
+    use remembered_attempt::Fate as Wire;
+    let fate = match attempt.fate() {
+        Wire::Accepted => Fate::Accepted,
+        Wire::Started => Fate::Started,
+        Wire::Void => Fate::Void,
+        Wire::Ended => Fate::Ended,
+        Wire::Interrupted => Fate::Interrupted,
+        Wire::Unspecified => return Err(unfit("a remembered attempt without its fate")),
+    };
+    Ok(Remembered {
+        execution: execution(&attempt.execution_id)?,
+        seq: AssignSeq(attempt.assign_seq),
+        number: u32::try_from(attempt.attempt_number).unwrap_or_default(),
+        fate,
+        is_stored: true,
+    })
 }
 
 fn report(heartbeat: &wire::Heartbeat) -> Report {

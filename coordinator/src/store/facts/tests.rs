@@ -369,7 +369,13 @@ fn a_session_opens_only_after_the_one_before_it() {
         })
         .expect("a worker");
     let open = |epoch| {
-        let opened = SessionOpened { worker, epoch: SessionEpoch(epoch), journal_id: "j".into(), boot_id: "b".into() };
+        let opened = SessionOpened {
+            worker,
+            epoch: SessionEpoch(epoch),
+            journal_id: "j".into(),
+            boot_id: "b".into(),
+            assign_hwm: AssignSeq(0),
+        };
         scene.store.write_blocking(move |tx| apply(tx, 5, &Fact::SessionOpened(opened)))
     };
     assert_eq!(open(1), Ok(0));

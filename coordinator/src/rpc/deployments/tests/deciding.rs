@@ -60,6 +60,7 @@ async fn only_a_step_whose_outcome_is_unknown_can_be_decided_about() {
         step: "build".into(),
         decision: decision.into(),
         reason: reason.into(),
+        confirm: String::new(),
     };
     use wire::resolve_step_request::Decision;
     let resolve = |request| bench.deployments.resolve(caller(), request);
