@@ -8,6 +8,7 @@ mod deploy;
 mod deployment;
 mod environment;
 mod evaluate;
+mod hold;
 mod login;
 mod pair;
 mod pool;
@@ -66,6 +67,9 @@ enum Command {
     #[command(subcommand)]
     Artifact(artifact::Artifact),
     Run(run::Run),
+    /// The hold: nothing is offered or granted after the coordinator's store may have gone back in time
+    #[command(subcommand)]
+    Hold(hold::Hold),
     /// Who did what, and what was refused
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -92,6 +96,7 @@ impl Cli {
             Command::Deployment(it) => it.run(screen).await,
             Command::Artifact(it) => it.run(screen).await,
             Command::Run(it) => it.run(screen).await,
+            Command::Hold(it) => it.run(screen).await,
             Command::Audit(it) => it.run(screen).await,
             Command::Evaluate(it) => it.run(screen).await,
             Command::Completion(it) => it.run(),

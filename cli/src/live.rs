@@ -22,6 +22,7 @@ use tokio::{
 };
 
 pub(crate) use logs::{Reading, read_logs};
+pub(crate) use wording::quoted;
 
 use self::{
     board::Board,

@@ -75,6 +75,11 @@ impl Screen {
         io::stdout().is_terminal() && !is_dumb()
     }
 
+    /// Whether a program reads stdout.
+    pub(crate) fn is_for_programs(self) -> bool {
+        self.output != Format::Table
+    }
+
     /// Prints many things of a kind.
     pub(crate) fn list<V: View>(self, items: &[V]) -> Result<(), Failure> {
         match self.output {

@@ -5,17 +5,14 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
-
-use rusqlite::Connection;
-use shared::reason::Fault;
 
 use crate::{
     audit, clock,
     data_dir::DataDir,
     exit::Exit,
-    store::{self, Store, Stored, hold},
+    store::{self, Store, hold},
     vault::on_host,
 };
 
@@ -26,12 +23,12 @@ const UNFINISHED: [&str; 1] = ["arriving"];
 /// Where a store is made ready before it takes its place.
 const RESTORING: &str = "restoring";
 
-/// Copies the data folder of a store to `into`, which must not be there. The master key is not copied: whoever has both has every
+/// Copies a data folder to `into`, which must not be there. The master key is not copied: whoever has both has every
 /// secret. Blocks.
 ///
 /// # Errors
 /// Exit 73 when `into` is there or cannot be written; those of the store.
-pub fn back_up(data_dir: &Path, store: &Store, into: &Path) -> Result<(), Exit> {
+pub fn back_up(data_dir: &Path, into: &Path) -> Result<(), Exit> {
     if into.exists() {
         return Err(Exit::data_folder(format!("{} is there already: name a folder that is not.", into.display())));
     }
@@ -40,7 +37,7 @@ pub fn back_up(data_dir: &Path, store: &Store, into: &Path) -> Result<(), Exit> 
     // Of one that was broken off.
     remove(&unfinished).map_err(cannot)?;
     private(&unfinished).map_err(cannot)?;
-    copy_store(store, unfinished.join(store::FILE))?;
+    copy_store(data_dir, &unfinished.join(store::FILE))?;
     // After the store: whatever it names is there.
     copy_folders(data_dir, &unfinished).map_err(cannot)?;
     fs::rename(&unfinished, into).map_err(cannot)?;
@@ -104,17 +101,12 @@ fn put_on_hold(folder: &Path, why: &str) -> Result<(), Exit> {
     })?)
 }
 
-fn copy_store(store: &Store, into: PathBuf) -> Result<(), Exit> {
-    // SQLite would make it readable to everybody.
+fn copy_store(data_dir: &Path, into: &Path) -> Result<(), Exit> {
     let cannot = |error: io::Error| Exit::data_folder(format!("{} cannot be written: {error}.", into.display()));
-    new_file(&into).map_err(cannot)?;
-    let path = into.clone();
-    store.read_blocking(move |connection| vacuum_into(connection, &path))?;
-    File::open(&into).and_then(|file| file.sync_all()).map_err(cannot)
-}
-
-fn vacuum_into(connection: &Connection, into: &Path) -> Result<(), Fault> {
-    connection.execute("VACUUM INTO ?1", [into.to_string_lossy()]).map(|_| ()).stored("copying the store")
+    // SQLite would make it readable to everybody.
+    new_file(into).map_err(cannot)?;
+    Store::copy(data_dir, into)?;
+    File::open(into).and_then(|file| file.sync_all()).map_err(cannot)
 }
 
 fn copy_folders(from: &Path, to: &Path) -> io::Result<()> {
@@ -194,14 +186,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (first, second, copy) =
             (folder.path().join("first"), folder.path().join("second"), folder.path().join("copy"));
-        let store = Store::open(&first).expect("a store");
+        let _served = Store::open(&first).expect("a store");
         for (path, text) in [("log/1.seg", "frames"), ("files/2c/2cf2", "script"), ("artifacts/arriving/1", "half")] {
             let path = first.join(path);
             fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             fs::write(path, text).expect("written");
         }
-        back_up(&first, &store, &copy).expect("backed up");
-        let again = back_up(&first, &store, &copy).expect_err("it is there");
+        back_up(&first, &copy).expect("backed up");
+        let again = back_up(&first, &copy).expect_err("it is there");
         assert!(again.sentence.contains("is there already"), "{again}");
         assert_eq!(hold_of(&first), None);
         assert!(!copy.join("artifacts/arriving").exists());

@@ -110,6 +110,18 @@ impl Store {
         ask(&self.threads.reads, op)
     }
 
+    /// Copies the store of a data folder, as it is at this moment, into a new file; whoever serves it goes on. Blocks.
+    ///
+    /// # Errors
+    /// [`Reason::StoreUnavailable`] when one of the files cannot be read or written.
+    pub fn copy(data_dir: &Path, into: &Path) -> Result<(), Fault> {
+        let connection = connection::open(&data_dir.join(FILE))?;
+        connection
+            .execute("VACUUM INTO ?1", [into.to_string_lossy()])
+            .map(|_| ())
+            .map_err(|error| connection::unavailable(into, &error))
+    }
+
     /// Transactions committed since it was opened: beside the number of writes it says how well they share.
     #[must_use]
     pub fn commits(&self) -> u64 {

@@ -5,6 +5,7 @@ mod asking;
 mod clocks;
 mod counting;
 mod crash;
+mod hold;
 mod isolation;
 mod joining;
 mod namespaces;

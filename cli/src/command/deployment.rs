@@ -1,5 +1,7 @@
 //! `longshore deployment`.
 
+mod resolve;
+
 use clap::{Args, Subcommand, ValueEnum};
 use proto::deployment as d;
 
@@ -40,7 +42,7 @@ pub(super) enum Deployment {
         #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
     },
-    Resolve(Resolve),
+    Resolve(resolve::Resolve),
     Answer(Answer),
     Retry(Retry),
 }
@@ -72,22 +74,6 @@ pub(super) struct Logs {
     /// Go on until the log is complete
     #[arg(long)]
     follow: bool,
-}
-
-/// Decide about a step whose outcome is unknown
-#[derive(Args, Debug)]
-pub(super) struct Resolve {
-    /// Id of the deployment, or its beginning
-    id: String,
-    /// Name of the step
-    #[arg(long)]
-    step: String,
-    /// What it counts as from now on
-    #[arg(long = "as", value_enum, value_name = "OUTCOME")]
-    decision: Decision,
-    /// What the decision rests on; goes to the audit log
-    #[arg(long)]
-    reason: String,
 }
 
 /// Answer a step that asks for approval, or what becomes of it after it failed
@@ -134,15 +120,6 @@ pub(super) struct Retry {
     update_variables: bool,
     #[command(flatten)]
     follow: Follow,
-}
-
-/// What a step counts as.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Decision {
-    /// It did its work
-    Succeeded,
-    /// It did not, or not all of it
-    Failed,
 }
 
 impl Deployment {
@@ -192,26 +169,6 @@ impl List {
             }
         }
         screen.list(&deployments)?;
-        Ok(Exit::Ok)
-    }
-}
-
-impl Resolve {
-    async fn run(self, connection: &Connection, screen: Screen) -> Result<Exit, Failure> {
-        use d::resolve_step_request::Decision as Wire;
-        let decision = match self.decision {
-            Decision::Succeeded => Wire::Succeeded,
-            Decision::Failed => Wire::Failed,
-        };
-        let request = d::ResolveStepRequest {
-            deployment_id: get(connection, self.id).await?.id,
-            step: self.step,
-            decision: decision.into(),
-            reason: self.reason,
-        };
-        let mut client = connection.deployments();
-        let deployment = connection.answer(client.resolve_step(request)).await?;
-        screen.show(&DeploymentView::from(deployment))?;
         Ok(Exit::Ok)
     }
 }

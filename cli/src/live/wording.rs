@@ -62,8 +62,8 @@ pub(super) fn decisions(deployment: &d::Deployment) -> Vec<String> {
         .map(|step| {
             let detail = if step.detail.is_empty() { String::new() } else { format!(" {}", step.detail) };
             format!(
-                "Whether step \"{name}\" did its work is not known.{detail}\nFind out, then: longshore deployment resolve \
-                 {id} --step {quoted} --as succeeded|failed --reason TEXT",
+                "Whether step \"{name}\" did its work is not known.{detail}\nWhat is known, and what can be done: longshore \
+                 deployment resolve {id} --step {quoted}",
                 name = step.name,
                 id = deployment.id,
                 quoted = quoted(&step.name),
@@ -167,7 +167,7 @@ fn color(hue: AnsiColor) -> Style {
 }
 
 /// As a shell reads it back unchanged.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
@@ -228,7 +228,7 @@ mod tests {
         deployment.steps.push(d::StepRun { name: "It's".into(), ..Default::default() });
         deployment.steps[0].set_state(State::Unknown);
         let told = decisions(&deployment).concat();
-        assert!(told.contains(r"longshore deployment resolve 0199 --step 'It'\''s' --as"), "{told}");
+        assert!(told.contains(r"longshore deployment resolve 0199 --step 'It'\''s'"), "{told}");
     }
 
     #[test]

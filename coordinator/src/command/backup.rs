@@ -35,7 +35,9 @@ pub(super) struct Restore {
 impl Backup {
     pub(super) fn run(self) -> Result<(), Exit> {
         let config = self.place.config()?;
-        backup::back_up(&config.data_dir, &self.place.store()?, &self.into)?;
+        // Whether it is one, before anything is made.
+        self.place.store()?;
+        backup::back_up(&config.data_dir, &self.into)?;
         complain(&format!(
             "{} is a backup. The master key {} is not in it, and it is of no use without: keep a copy of that one elsewhere.",
             self.into.display(),

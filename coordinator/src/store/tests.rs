@@ -194,7 +194,7 @@ fn a_store_of_a_newer_program_is_refused_with_both_versions() {
     drop(store);
     let fault = Store::open(dir.path()).map(drop).expect_err("too new");
     assert_eq!(fault.reason, Reason::StoreTooNew);
-    assert!(fault.sentence.contains("has version 99") && fault.sentence.contains("up to 7"), "{fault}");
+    assert!(fault.sentence.contains("has version 99") && fault.sentence.contains("up to 8"), "{fault}");
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_store_of_version_1_becomes_what_a_new_one_is_and_keeps_its_rows() {
             })
             .stored("reading")
     };
-    assert_eq!(upgraded.read_blocking(meta).expect("its rows"), ("old".into(), 7, "kept".into()));
+    assert_eq!(upgraded.read_blocking(meta).expect("its rows"), ("old".into(), 8, "kept".into()));
     let value = |connection: &Connection| {
         connection
             .query_row("SELECT environments || steps || pools || value || (SELECT name || state || detail FROM step_run) FROM variable", [], |row| {
