@@ -49,7 +49,7 @@ impl Coordinator {
 
     fn fold_offered(&mut self, id: DeploymentId, offered: &Offered) {
         for lock in &offered.locks {
-            self.locks.entry(lock.clone()).or_insert((id, offered.step));
+            self.locks.entry(lock.clone()).or_default().insert((id, offered.step));
         }
         if let Some(worker) = self.workers.get_mut(&offered.worker) {
             worker.open.insert(offered.execution);
@@ -102,8 +102,12 @@ impl Coordinator {
         let Some(run) = self.step_mut(id, step) else { return };
         run.state = StepState::Queued;
         let Some(attempt) = run.open.take() else { return };
-        // One that was taken up on hold may have found its lock taken.
-        self.locks.retain(|lock, holder| !(attempt.locks.contains(lock) && *holder == (id, step)));
+        for lock in &attempt.locks {
+            if let Some(holders) = self.locks.get_mut(lock) {
+                holders.remove(&(id, step));
+            }
+        }
+        self.locks.retain(|_, holders| !holders.is_empty());
         self.executions.remove(&attempt.execution);
         self.free_slot(&attempt);
         if !attempt.locks.is_empty() {

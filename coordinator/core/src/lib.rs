@@ -96,8 +96,8 @@ pub struct Coordinator {
     workers: BTreeMap<WorkerId, Worker>,
     /// Where an open attempt belongs.
     executions: BTreeMap<ExecutionId, (DeploymentId, usize)>,
-    /// Who holds a lock.
-    locks: BTreeMap<String, (DeploymentId, usize)>,
+    /// Who holds a lock: one, except that what is taken up on hold may have been given a lock that another had let go of.
+    locks: BTreeMap<String, BTreeSet<(DeploymentId, usize)>>,
     /// Whose turn it is, per project and environment, in order: one of them runs, the others wait.
     turns: BTreeMap<(String, String), BTreeSet<(i64, DeploymentId)>>,
     queue: Queue,

@@ -110,7 +110,8 @@ impl Coordinator {
             }
             // Not of this store: it is told to people, and left alone.
             (None, Some(Held::Running)) if hello.unheard_of.contains(&execution) => Directive::Keep,
-            (None, Some(Held::Accepted | Held::Void)) if self.is_on_hold() => Directive::Keep,
+            // It may be taken up.
+            (None, _) if self.is_on_hold() => Directive::Keep,
             (None, Some(Held::Accepted)) => Directive::Void,
             // Whatever it means is stored before the Welcome is sent.
             (_, Some(Held::Void)) => Directive::Forget,

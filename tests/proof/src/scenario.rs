@@ -54,6 +54,54 @@ pub struct Budget {
     pub restores: u8,
 }
 
+/// Scenarios of which every state is looked at whenever the tests run.
+#[must_use]
+pub fn small() -> Vec<Scenario> {
+    let one = one_worker;
+    let two = Budget { hellos: 2, ..Budget::default() };
+    let three = Budget { hellos: 3, ..Budget::default() };
+    vec![
+        one("agent and coordinator killed", Budget { agent_deaths: 1, coordinator_deaths: 1, ..three }),
+        one("a shim killed, then its agent", Budget { shim_deaths: 1, agent_deaths: 1, ..three }),
+        one("a host started anew", Budget { reboots: 1, agent_deaths: 1, ..three }),
+        one("a worker's data folder lost", Budget { amnesias: 1, agent_deaths: 1, ..three }),
+        one("silence, short and long", Budget { short_silences: 1, long_silences: 1, agent_deaths: 1, ..two }),
+        one("cancelled", Budget { cancels: 1, agent_deaths: 1, shim_deaths: 1, ..two }),
+        one("unknown, and decided by a person", Budget { long_silences: 1, decisions: 1, agent_deaths: 1, ..two }),
+        one("a store restored from a backup", Budget { restores: 1, coordinator_deaths: 1, ..two }),
+        one("a store restored, and silence", Budget { restores: 1, coordinator_deaths: 1, short_silences: 1, ..two }),
+        Scenario {
+            deployments: vec![one_retried_step()],
+            ..one("failed, and tried once more", Budget { failures: 2, agent_deaths: 1, ..two })
+        },
+        Scenario {
+            slots: 2,
+            deployments: vec![one_locked_step(), one_locked_step()],
+            ..one("two that share a lock", Budget { long_silences: 1, ..two })
+        },
+        Scenario { workers: 2, ..one("two workers", Budget { short_silences: 1, ..two }) },
+    ]
+}
+
+/// The same with more faults at once: too many states to look at each time.
+#[must_use]
+pub fn large() -> Vec<Scenario> {
+    let more = |scenario: Scenario| {
+        let hellos = scenario.budget.hellos + 2;
+        let coordinator_deaths = scenario.budget.coordinator_deaths.max(1);
+        let agent_deaths = scenario.budget.agent_deaths.max(1);
+        let budget = Budget { hellos, coordinator_deaths, agent_deaths, ..scenario.budget };
+        Scenario { budget, ..scenario }
+    };
+    small().into_iter().map(more).collect()
+}
+
+/// One worker, one step that must not run twice.
+#[must_use]
+pub fn one_worker(name: &'static str, budget: Budget) -> Scenario {
+    Scenario { name, workers: 1, slots: 1, deployments: vec![one_step()], attempts: 2, budget }
+}
+
 impl Scenario {
     /// The workers' ids.
     pub fn worker_ids(&self) -> impl Iterator<Item = WorkerId> + use<> {

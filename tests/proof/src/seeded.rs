@@ -2,7 +2,7 @@
 
 use shared::bug::Bug;
 
-use crate::scenario::{Budget, Scenario, one_locked_step, one_step};
+use crate::scenario::{Budget, Scenario, one_locked_step, one_worker};
 
 /// A guard that is taken away.
 #[derive(Clone, Debug)]
@@ -13,47 +13,37 @@ pub struct Seeded {
     pub bugs: &'static [Bug],
     /// Where it shows.
     pub scenario: Scenario,
-    /// The promise that breaks; `None` where another guard holds alone.
-    pub breaks: Option<&'static str>,
+    /// Whether a promise breaks; not where another guard holds alone.
+    pub is_needed: bool,
 }
 
 /// All of them.
 #[must_use]
 pub fn all() -> Vec<Seeded> {
-    let one = |budget| Scenario {
-        name: "one worker",
-        workers: 1,
-        slots: 1,
-        deployments: vec![one_step()],
-        attempts: 2,
-        budget: Budget { hellos: 2, ..budget },
-    };
+    let one = |budget| one_worker("one worker", Budget { hellos: 2, ..budget });
     let none = Budget::default();
     let crash = Budget { agent_deaths: 1, ..none };
     let restore = Budget { restores: 1, coordinator_deaths: 1, ..none };
     let silence = Budget { short_silences: 1, long_silences: 1, ..none };
-    let case = |name, bugs, breaks, scenario| Seeded { name, bugs, scenario, breaks: Some(breaks) };
+    let case = |name, bugs, scenario| Seeded { name, bugs, scenario, is_needed: true };
     vec![
         case(
             "a grant is sent before it is stored",
             &[Bug::GrantBeforeCommit],
-            "I10",
             one(Budget { coordinator_deaths: 1, ..none }),
         ),
-        case("a grant rests on a stale view", &[Bug::GrantFromStaleView], "I4", one(Budget { cancels: 1, ..none })),
-        case("a timer takes a grant back", &[Bug::GrantTakenBackByTimer], "I4", one(silence)),
+        case("a grant rests on a stale view", &[Bug::GrantFromStaleView], one(Budget { cancels: 1, ..none })),
+        case("a timer takes a grant back", &[Bug::GrantTakenBackByTimer], one(silence)),
         case(
             "an empty journal means that nothing started",
             &[Bug::ForgottenMeansNotStarted],
-            "I4",
             one(Budget { amnesias: 1, ..crash }),
         ),
-        case("what is lost is run again", &[Bug::LostIsRunAgain], "I2", one(silence)),
-        case("a cancel is assumed to be done", &[Bug::CancelAssumedDone], "I5", one(Budget { cancels: 1, ..none })),
+        case("what is lost is run again", &[Bug::LostIsRunAgain], one(silence)),
+        case("a cancel is assumed to be done", &[Bug::CancelAssumedDone], one(Budget { cancels: 1, ..none })),
         case(
             "locks are released when an attempt is unknown",
             &[Bug::LockReleasedOnUnknown],
-            "I9",
             Scenario {
                 name: "two that share a lock",
                 slots: 2,
@@ -61,29 +51,27 @@ pub fn all() -> Vec<Seeded> {
                 ..one(Budget { long_silences: 1, ..none })
             },
         ),
-        case("an exit code is invented", &[Bug::ExitCodeInvented], "I5", one(Budget { shim_deaths: 1, ..none })),
-        case("the offer is the permission", &[Bug::OfferIsPermission], "I10", one(none)),
-        case("no high-water mark", &[Bug::NoHighWaterMark], "I4", one(none)),
-        case("recovery without the void mark", &[Bug::NoVoidMark], "I4", one(crash)),
+        case("an exit code is invented", &[Bug::ExitCodeInvented], one(Budget { shim_deaths: 1, ..none })),
+        case("the offer is the permission", &[Bug::OfferIsPermission], one(none)),
+        case("no high-water mark", &[Bug::NoHighWaterMark], one(none)),
+        case("recovery without the void mark", &[Bug::NoVoidMark], one(crash)),
         case(
             "fork before the journal, and a start mark that two may make",
             &[Bug::ForkBeforeJournal, Bug::StartMarkShared],
-            "I1",
             one(crash),
         ),
-        case("a restored store does not put the coordinator on hold", &[Bug::NoHold], "I4", one(restore)),
+        case("a restored store does not put the coordinator on hold", &[Bug::NoHold], one(restore)),
         case(
             "offers are taken back on hold",
             &[Bug::OfferTakenBackOnHold],
-            "I4",
             one(Budget { short_silences: 1, ..restore }),
         ),
-        case("a worker remembers nothing of what it forgot", &[Bug::NoMemory], "I4", one(restore)),
+        case("a worker remembers nothing of what it forgot", &[Bug::NoMemory], one(restore)),
         Seeded {
             name: "fork before the journal, while the start mark is one shim's alone",
             bugs: &[Bug::ForkBeforeJournal],
             scenario: one(crash),
-            breaks: None,
+            is_needed: false,
         },
     ]
 }

@@ -32,6 +32,12 @@ pub struct Walked {
     pub breach: Option<String>,
 }
 
+/// The first of these seeds whose way breaks a promise.
+#[must_use]
+pub fn first_breach(seeds: std::ops::Range<u64>) -> Option<(u64, Walked)> {
+    seeds.map(|seed| (seed, walk(seed))).find(|(_, walked)| walked.breach.is_some())
+}
+
 /// Goes the way of a seed.
 #[must_use]
 pub fn walk(seed: u64) -> Walked {

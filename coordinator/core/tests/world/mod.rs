@@ -159,6 +159,22 @@ impl World {
         self.tell(Input::WorkerSaid { worker, epoch, said });
     }
 
+    /// Its stream ends.
+    pub(crate) fn session_ends(&mut self, worker: WorkerId) {
+        let epoch = self.epochs[&worker];
+        self.tell(Input::SessionClosed { worker, epoch });
+    }
+
+    /// It speaks in its newest session from now on.
+    pub(crate) fn session_begins(&mut self, worker: WorkerId) {
+        let epochs = self.facts.iter().filter_map(|fact| match fact {
+            Fact::SessionOpened(opened) if opened.worker == worker => Some(opened.epoch),
+            _ => None,
+        });
+        let newest = epochs.max().expect("it has had a session");
+        self.epochs.insert(worker, newest);
+    }
+
     pub(crate) fn epoch(&self, worker: WorkerId) -> SessionEpoch {
         self.epochs[&worker]
     }
@@ -179,6 +195,13 @@ impl World {
         self.core = core;
         self.actions.clear();
         self.take(decision);
+    }
+
+    /// The coordinator is killed and comes back with what it had stored so many facts ago, on hold.
+    pub(crate) fn restore(&mut self, facts: usize) {
+        self.facts.truncate(facts);
+        (self.restores, self.is_on_hold) = (self.restores + 1, true);
+        self.restart();
     }
 
     pub(crate) fn recovered(&self) -> (Coordinator, Decision) {
