@@ -1,6 +1,6 @@
-# The six things people do here. `make` alone says what each is.
+# What people do here. `make` alone says what each is.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench build parts clean
+.PHONY: help demo test check bench proof build parts clean
 
 # Cargo's own programs use every core; the parts of one target run one after the other.
 .NOTPARALLEL:
@@ -14,6 +14,7 @@ demo: parts build ## show the main job on real parts, and check every promise of
 test: parts build ## run every test, the end-to-end ones too
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; else cargo test --workspace --all-targets; fi
 	cargo test --workspace --doc --quiet
+	cargo test -p proof --features bugs --test guards --quiet
 
 check: ## formatting, lints, and what may come into the build
 	cargo fmt --all --check
@@ -24,6 +25,9 @@ check: ## formatting, lints, and what may come into the build
 bench: ## measure against raw limits of this machine; ARGS=--quick for a short run
 	cargo build --release --workspace
 	@target/release/bench $(ARGS)
+
+proof: ## explore at full length, and write docs/correctness.md; ARGS=SEEDS for fewer or more long ways
+	cargo run --release -p proof --features bugs -- $(ARGS)
 
 build: ## build everything, as the tests and the demo use it
 	cargo build --workspace

@@ -33,7 +33,8 @@ pub fn back_up(data_dir: &Path, into: &Path) -> Result<(), Exit> {
         return Err(Exit::data_folder(format!("{} is there already: name a folder that is not.", into.display())));
     }
     let unfinished = into.with_extension("unfinished");
-    let cannot = |error: io::Error| Exit::data_folder(format!("The backup {} cannot be made: {error}.", into.display()));
+    let cannot =
+        |error: io::Error| Exit::data_folder(format!("The backup {} cannot be made: {error}.", into.display()));
     // Of one that was broken off.
     remove(&unfinished).map_err(cannot)?;
     private(&unfinished).map_err(cannot)?;
@@ -60,7 +61,11 @@ pub fn restore(data_dir: &DataDir, backup: Option<&Path>) -> Result<(), Exit> {
     };
     check_backup(backup, &target)?;
     let cannot = |error: io::Error| {
-        Exit::data_folder(format!("{} cannot be restored from {}: {error}.", data_dir.path().display(), backup.display()))
+        Exit::data_folder(format!(
+            "{} cannot be restored from {}: {error}.",
+            data_dir.path().display(),
+            backup.display()
+        ))
     };
     copy_folders(backup, data_dir.path()).map_err(cannot)?;
     let aside = data_dir.path().join(RESTORING);

@@ -171,11 +171,8 @@ pub async fn start(config: Config, shutdown: Shutdown) -> Result<Running, Exit> 
         artifacts.clone(),
         shutdown.clone(),
     );
-    let coordinator = Coordinator {
-        trust: Arc::clone(&trust),
-        driver: driver.clone(),
-        store_id: Arc::clone(&vault.store_id),
-    };
+    let coordinator =
+        Coordinator { trust: Arc::clone(&trust), driver: driver.clone(), store_id: Arc::clone(&vault.store_id) };
     let accounts =
         Accounts { trust: Arc::clone(&trust), minter: minter.clone(), workers: Arc::new(deployments.clone()) };
     let environments = Environments { trust: Arc::clone(&trust) };

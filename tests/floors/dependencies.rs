@@ -20,6 +20,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("coordinator", &["shared", "service", "aws", "proto", "coordinator-core"]),
     ("worker", &["shared", "service", "aws", "proto", "worker-core", "action", "action-s3", "action-cloudformation"]),
     ("longshore", &["shared", "service", "proto", "stack-template"]),
+    // Both cores in one value, and nothing of the shells.
+    ("proof", &["shared", "coordinator-core", "worker-core"]),
     // The benchmark registers its simulated workers in the coordinator's own store and times scripts as the worker lays them out, and
     // tokens are verified where no call hands them out; nothing else here looks inside a shell.
     ("tests", &["shared", "service", "proto", "coordinator", "worker", "stack-template"]),
@@ -84,4 +86,25 @@ fn one_library_does_all_cryptography() {
             "{other} came in; `cargo tree -i {other}` says through what. aws-lc-rs is the one we use"
         );
     }
+}
+
+#[test]
+fn faults_are_put_into_nothing_that_is_shipped() {
+    let with_bugs = cargo_files().into_iter().filter(|(_, text)| text.contains("bugs"));
+    let names: Vec<String> = with_bugs.map(|(name, _)| name).collect();
+    assert_eq!(names, ["shared", "tests/proof"], "who can put faults in");
+}
+
+/// The manifests of all packages of ours, by folder.
+fn cargo_files() -> Vec<(String, String)> {
+    let root = tests::parts::project();
+    let workspace = std::fs::read_to_string(root.join("Cargo.toml")).expect("the workspace's manifest");
+    let members = workspace.split_once("members = [").and_then(|(_, rest)| rest.split_once(']')).expect("members").0;
+    let mut folders: Vec<String> = members
+        .lines()
+        .filter_map(|line| Some(line.trim().strip_prefix('"')?.strip_suffix("\",")?.to_owned()))
+        .collect();
+    folders.sort();
+    let manifest = |folder: &String| std::fs::read_to_string(root.join(folder).join("Cargo.toml")).expect("a manifest");
+    folders.iter().map(|folder| (folder.clone(), manifest(folder))).collect()
 }

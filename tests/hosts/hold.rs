@@ -46,7 +46,8 @@ fn what_ran_since_the_backup_is_taken_up_or_stays_in_doubt_and_runs_once() -> Re
     let told = world.cli().run(&["deployment", "resolve", &id, "--step", "First"])?;
     assert_eq!(told.code, 5, "{told}");
     assert!(told.stdout.contains("lost with the store") && told.stdout.contains("--as run-again"), "{told}");
-    let decide = ["deployment", "resolve", &id, "--step", "First", "--as", "succeeded", "--reason", "its file is there"];
+    let decide =
+        ["deployment", "resolve", &id, "--step", "First", "--as", "succeeded", "--reason", "its file is there"];
     world.cli().ok(&decide)?;
     let deployment = world.ended(&id)?;
     assert_eq!(deployment["state"], "succeeded", "{deployment:#}");

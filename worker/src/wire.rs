@@ -140,10 +140,7 @@ pub fn said(message: Message) -> Option<ToCoordinator> {
 }
 
 fn remembered(recalled: &Recalled) -> wire::Remembered {
-    wire::Remembered {
-        attempts: recalled.attempts.iter().map(remembered_attempt).collect(),
-        since: recalled.since.0,
-    }
+    wire::Remembered { attempts: recalled.attempts.iter().map(remembered_attempt).collect(), since: recalled.since.0 }
 }
 
 fn remembered_attempt(fence: &Fence) -> wire::RememberedAttempt {

@@ -36,8 +36,7 @@ struct DoubtfulStepView {
 impl From<d::Hold> for HoldView {
     fn from(it: d::Hold) -> Self {
         let orphan = |it: d::hold::Orphan| OrphanView { execution_id: it.execution_id, worker: it.worker };
-        let doubtful =
-            |it: d::hold::DoubtfulStep| DoubtfulStepView { deployment_id: it.deployment_id, step: it.step };
+        let doubtful = |it: d::hold::DoubtfulStep| DoubtfulStepView { deployment_id: it.deployment_id, step: it.step };
         Self {
             is_on_hold: it.is_on_hold,
             since: time(it.since),

@@ -64,7 +64,13 @@ impl Coordinator {
     }
 
     /// On hold an end may belong to an attempt that is taken up in a moment: it is to be said again then.
-    pub(crate) fn acknowledge(&mut self, worker: WorkerId, epoch: SessionEpoch, execution: ExecutionId, is_known: bool) {
+    pub(crate) fn acknowledge(
+        &mut self,
+        worker: WorkerId,
+        epoch: SessionEpoch,
+        execution: ExecutionId,
+        is_known: bool,
+    ) {
         if is_known || !self.is_on_hold() {
             self.act(Action::AcknowledgeResult { worker, epoch, execution });
         }

@@ -118,7 +118,13 @@ impl Coordinator {
     pub(crate) fn doubt_offer(&mut self, execution: ExecutionId, why: &str) {
         let Some((id, step)) = self.executions.get(&execution).copied() else { return };
         let Some(attempt) = self.attempt(id, step).filter(|a| a.state == AttemptState::Offered) else { return };
-        self.move_attempt(id, step, &attempt, AttemptEvent::Granted, "It may have been granted in what the store lost.");
+        self.move_attempt(
+            id,
+            step,
+            &attempt,
+            AttemptEvent::Granted,
+            "It may have been granted in what the store lost.",
+        );
         self.lose(id, step, &attempt, why);
     }
 
@@ -234,7 +240,11 @@ impl Coordinator {
         if let Some(hold) = &mut self.hold
             && hold.orphans.insert(execution, worker).is_none()
         {
-            self.act(Action::Alarm { worker, execution, what: "has an attempt of a deployment that is not in the store" });
+            self.act(Action::Alarm {
+                worker,
+                execution,
+                what: "has an attempt of a deployment that is not in the store",
+            });
         }
     }
 

@@ -185,7 +185,8 @@ impl Coordinator {
                 ),
             );
         }
-        if let Some((lock, (holder, step))) = prepared.locks.iter().find_map(|l| Some((l, self.locks.get(l)?.first()?))) {
+        if let Some((lock, (holder, step))) = prepared.locks.iter().find_map(|l| Some((l, self.locks.get(l)?.first()?)))
+        {
             return reason("LOCK_HELD", format!("Lock \"{lock}\" is held by {}.", self.step_title(*holder, *step)));
         }
         reason("BUSY", format!("{} {} busy: no slot is free.", names(&connected), are(&connected)))

@@ -268,3 +268,28 @@ fn a_worker_that_was_given_up_and_returns_with_more_than_is_stored_is_a_new_hold
     recalls(&mut world, &[(&lost, Fate::Started, false)]);
     assert_eq!(world.core.hold().unwrap().adopted, [lost.execution]);
 }
+
+#[test]
+fn a_lock_that_two_attempts_of_a_restored_store_have_is_free_when_both_are_done() {
+    let mut world = World::with_workers(&[(W1, 2)]);
+    let locked = Prepared { locks: BTreeSet::from(["database".to_owned()]), ..needs("default") };
+    world.prepared = BTreeMap::from([("one".to_owned(), locked.clone()), ("two".to_owned(), locked)]);
+    world.submit(D1, "shop", vec![step("one")]);
+    world.submit(D2, "blog", vec![step("two")]);
+    let backup = world.facts.len();
+    let first = world.run();
+    world.end(&first, OutcomeKind::Succeeded);
+    let second = world.run();
+
+    // In the store the first one has the lock; in what was lost it had let go of it, and the second one took it.
+    world.restore(backup);
+    returns(&mut world, &second, holds(&second, Held::Running));
+    recalls(&mut world, &[(&second, Fate::Started, false)]);
+    returns(&mut world, &second, holds(&second, Held::Running));
+    recalls(&mut world, &[(&first, Fate::Void, true), (&second, Fate::Started, true)]);
+    lift(&mut world);
+    returns(&mut world, &second, holds(&second, Held::Running));
+    assert!(world.offers().is_empty(), "the second one still has it");
+    world.end(&second, OutcomeKind::Succeeded);
+    assert_eq!(world.one_offer().deployment, D1);
+}

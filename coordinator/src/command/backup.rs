@@ -56,7 +56,9 @@ impl Restore {
         if !config.master_key_file.exists() {
             complain(&format!("Put the master key there before you start it: {}.", config.master_key_file.display()));
         }
-        complain("Start it, wait until the workers are heard (`longshore hold show`), and lift the hold (`longshore hold lift`).");
+        complain(
+            "Start it, wait until the workers are heard (`longshore hold show`), and lift the hold (`longshore hold lift`).",
+        );
         Ok(())
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use proto::deployment::{
-    AuditEvent, Coordinator as Shown, GetCoordinatorRequest, GetHoldRequest, Hold, LiftHoldRequest, ListAuditEventsRequest,
-    ListAuditEventsResponse,
-    audit_service_server::AuditService, coordinator_service_server::CoordinatorService,
+    AuditEvent, Coordinator as Shown, GetCoordinatorRequest, GetHoldRequest, Hold, LiftHoldRequest,
+    ListAuditEventsRequest, ListAuditEventsResponse, audit_service_server::AuditService,
+    coordinator_service_server::CoordinatorService,
 };
 use shared::reason::{Fault, Reason};
 use tonic::{Request, Response, Status};

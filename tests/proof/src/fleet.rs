@@ -337,8 +337,7 @@ impl Fleet {
         let started = self.host(worker).execs.get_mut(&execution).is_some_and(host::Exec::start);
         if started {
             let siblings = self.ledger.siblings(execution).into_iter();
-            let others: Vec<_> =
-                siblings.map(|other| (other, self.store.state(other), self.runs(other))).collect();
+            let others: Vec<_> = siblings.map(|other| (other, self.store.state(other), self.runs(other))).collect();
             self.ledger.start(execution, &others);
         }
     }

@@ -12,3 +12,11 @@ pub mod promise;
 pub mod scenario;
 pub mod seeded;
 pub mod walk;
+
+use std::io::Write;
+
+/// Tells whoever waits how far it is.
+pub fn say(text: &str) {
+    // Without stderr there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

@@ -98,7 +98,7 @@ impl Model for Exploration {
         vec![
             Property::always(SAFE, |_, state: &State| promise::breaches(&state.fleet).is_empty()),
             Property::always(LIVE, |_, state: &State| {
-                state.fingerprint % SAMPLE != 0 || state.fleet.comes_to_an_end()
+                !state.fingerprint.is_multiple_of(SAMPLE) || state.fleet.comes_to_an_end()
             }),
         ]
     }
@@ -115,9 +115,16 @@ pub fn explore(scenario: Scenario, most_states: usize) -> Explored {
     let name = scenario.name;
     let exploration = Exploration { scenario: Arc::new(scenario) };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let checker = exploration.checker().threads(threads).target_state_count(most_states).finish_when(HasDiscoveries::Any).spawn_bfs().join();
+    let checker = exploration
+        .checker()
+        .threads(threads)
+        .target_state_count(most_states)
+        .finish_when(HasDiscoveries::Any)
+        .spawn_bfs()
+        .join();
     let unsafe_way = checker.discovery(SAFE).map(|path| {
-        let said = promise::breaches(&path.last_state().fleet).into_iter().map(|(name, what)| format!("{name}: {what}"));
+        let said =
+            promise::breaches(&path.last_state().fleet).into_iter().map(|(name, what)| format!("{name}: {what}"));
         let what = said.collect::<Vec<_>>().join("; ");
         Found { what, way: path.into_actions().iter().map(Event::to_string).collect() }
     });

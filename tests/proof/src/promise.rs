@@ -65,8 +65,12 @@ impl Fleet {
         let core = self.coordinator.as_ref()?;
         let (recovered, _) = self.store.recover(coordinator_core::Mono::default());
         let states = self.store.states().keys();
-        let differs = states.clone().find(|execution| recovered.open_execution(**execution) != core.open_execution(**execution));
-        let ends = self.deployments().into_iter().find(|deployment| recovered.is_open(*deployment) != core.is_open(*deployment));
+        let differs =
+            states.clone().find(|execution| recovered.open_execution(**execution) != core.open_execution(**execution));
+        let ends = self
+            .deployments()
+            .into_iter()
+            .find(|deployment| recovered.is_open(*deployment) != core.is_open(*deployment));
         match (differs, ends) {
             (None, None) => None,
             (execution, deployment) => {

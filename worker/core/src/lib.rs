@@ -10,10 +10,7 @@ mod memory;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::BTreeMap,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use shared::{
     bug::{Bug, is_seeded},

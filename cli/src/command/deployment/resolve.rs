@@ -106,11 +106,15 @@ impl Resolve {
             screen.show(&DeploymentView::from(deployment))?;
             return Ok(Exit::Ok);
         }
-        let step = deployment.steps.iter().find(|step| step.name.eq_ignore_ascii_case(&self.step)).ok_or_else(|| {
-            Failure::usage(format!("Deployment {} has no step \"{}\".", deployment.id, sanitise::cell(&self.step)))
-        })?;
+        let step =
+            deployment.steps.iter().find(|step| step.name.eq_ignore_ascii_case(&self.step)).ok_or_else(|| {
+                Failure::usage(format!("Deployment {} has no step \"{}\".", deployment.id, sanitise::cell(&self.step)))
+            })?;
         let Some(attempt) = step.attempts.last().filter(|_| step.state() == d::step_run::State::Unknown) else {
-            put(&format!("The outcome of step \"{}\" is not unknown: there is nothing to decide.\n", sanitise::cell(&step.name)))?;
+            put(&format!(
+                "The outcome of step \"{}\" is not unknown: there is nothing to decide.\n",
+                sanitise::cell(&step.name)
+            ))?;
             return Ok(Exit::Ok);
         };
         let last = last_words(connection, &deployment.id, attempt).await?;
@@ -185,13 +189,20 @@ fn choices(id: &str, step: &d::StepRun, attempt: &d::Attempt) -> String {
     let mut text = String::from("\nWhat can be done:\n");
     let mut choice = |what: &str, how: String| text.push_str(&format!("  {what}\n      {how}\n"));
     if may_be_alive {
-        choice("wait: when its worker returns, the doubt ends by itself; the step keeps its locks", "(nothing to do)".into());
+        choice(
+            "wait: when its worker returns, the doubt ends by itself; the step keeps its locks",
+            "(nothing to do)".into(),
+        );
         choice("look again: ask its worker anew", format!("{decide} probe"));
         choice("the host was stopped or terminated, so nothing of it is alive", format!("{decide} dead --reason TEXT"));
     }
     choice("it did its work", format!("{decide} succeeded --reason TEXT"));
     choice("it did not", format!("{decide} failed --reason TEXT"));
-    let again = if may_be_alive { "run it again; both may be at work at once, so its name is asked for" } else { "run it again" };
+    let again = if may_be_alive {
+        "run it again; both may be at work at once, so its name is asked for"
+    } else {
+        "run it again"
+    };
     choice(again, format!("{decide} run-again --reason TEXT"));
     choice("give up the deployment, and let go of the locks", format!("{decide} abort --reason TEXT"));
     choice("give up the rest of the deployment, and keep the locks", format!("longshore deployment cancel {id}"));
@@ -220,7 +231,9 @@ mod tests {
     fn the_evidence_names_attempt_worker_and_last_words_and_nothing_moves_the_cursor() {
         let (step, attempt) = unknown("UNKNOWN");
         let text = evidence(&step, &attempt, "one\ntwo\u{1b}[2J\n");
-        for part in ["attempt   2 on worker w1; it may be alive", "contact   lost", "No word from its worker", "| one", "| two"] {
+        for part in
+            ["attempt   2 on worker w1; it may be alive", "contact   lost", "No word from its worker", "| one", "| two"]
+        {
             assert!(text.contains(part), "{part} is not in {text}");
         }
         assert!(!text.contains('\u{1b}'), "{text:?}");

@@ -51,14 +51,18 @@ impl Coordinator {
     /// [`Reason::NotOnHold`]; [`Reason::WorkersAwaited`] when one is awaited that was not named.
     pub(super) async fn lift_hold(&self, caller: Caller, request: LiftHoldRequest) -> Result<Hold, Fault> {
         if request.reason.trim().is_empty() {
-            let sentence = "`reason` is missing: say what it rests on that nothing runs twice; it goes to the audit log.";
+            let sentence =
+                "`reason` is missing: say what it rests on that nothing runs twice; it goes to the audit log.";
             return Err(Fault::new(Reason::InvalidArgument, sentence));
         }
         let Some((_, view)) = self.standing_hold().await? else {
             return Err(Fault::new(Reason::NotOnHold, "The coordinator is not on hold: there is nothing to lift."));
         };
         let names = self.names().await?;
-        check_awaited(&view.awaited.iter().filter_map(|id| names.get(id).cloned()).collect::<Vec<_>>(), &request.without)?;
+        check_awaited(
+            &view.awaited.iter().filter_map(|id| names.get(id).cloned()).collect::<Vec<_>>(),
+            &request.without,
+        )?;
         let given_up = if request.without.is_empty() {
             String::new()
         } else {
@@ -90,8 +94,7 @@ fn check_awaited(awaited: &[String], given_up: &[String]) -> Result<(), Fault> {
         let sentence = format!("Worker \"{name}\" is not awaited: leave it out of `without`.");
         return Err(Fault::new(Reason::InvalidArgument, sentence));
     }
-    let missing: Vec<&str> =
-        awaited.iter().filter(|name| !given_up.contains(name)).map(|name| name.as_str()).collect();
+    let missing: Vec<&str> = awaited.iter().filter(|name| !given_up.contains(name)).map(|name| name.as_str()).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -11,8 +11,7 @@ use proto::{
     status::to_status,
     worker::{
         self as wire, ResultNotice, StepIdentity, cancel_ack, held_attempt, outcome, output_variable, rejected,
-        remembered_attempt,
-        worker_message::Message,
+        remembered_attempt, worker_message::Message,
     },
 };
 use shared::{

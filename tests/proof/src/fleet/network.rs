@@ -139,12 +139,16 @@ impl Packet {
                 let orders = directives.into_iter().map(|(execution, directive)| (execution, directive.into()));
                 (worker, epoch, Word::Welcome(orders.collect()))
             }
-            Action::Offer(offer) => (offer.worker, offer.epoch, Word::Offer {
-                execution: offer.execution,
-                seq: offer.assign_seq,
-                step_key: step_key(),
-                number: offer.number,
-            }),
+            Action::Offer(offer) => (
+                offer.worker,
+                offer.epoch,
+                Word::Offer {
+                    execution: offer.execution,
+                    seq: offer.assign_seq,
+                    step_key: step_key(),
+                    number: offer.number,
+                },
+            ),
             Action::Grant { worker, epoch, execution, assign_seq: seq } => {
                 (worker, epoch, Word::Grant { execution, seq })
             }
@@ -152,9 +156,7 @@ impl Packet {
                 (worker, epoch, Word::Revoke { execution, seq })
             }
             Action::Cancel { worker, epoch, execution, .. } => (worker, epoch, Word::Cancel { execution }),
-            Action::AcknowledgeResult { worker, epoch, execution } => {
-                (worker, epoch, Word::ResultStored { execution })
-            }
+            Action::AcknowledgeResult { worker, epoch, execution } => (worker, epoch, Word::ResultStored { execution }),
             Action::Forget { worker, epoch, execution } => (worker, epoch, Word::Forget { execution }),
             Action::Recall { worker, epoch } => (worker, epoch, Word::Recall),
             Action::Prepare { .. } | Action::CloseSession { .. } | Action::Alarm { .. } | Action::Release { .. } => {
@@ -184,10 +186,9 @@ impl Word {
             Message::CancelAck { execution, phase: CancelPhase::NotStarted } => {
                 Self::CancelledBeforeStart { execution }
             }
-            Message::Remembered(recalled) => Self::Memories {
-                since: recalled.since,
-                attempts: recalled.attempts.iter().map(Memory::of).collect(),
-            },
+            Message::Remembered(recalled) => {
+                Self::Memories { since: recalled.since, attempts: recalled.attempts.iter().map(Memory::of).collect() }
+            }
             Message::CancelAck { .. } | Message::Heartbeat { .. } | Message::Goodbye { .. } => return None,
         })
     }

@@ -8,7 +8,7 @@ use shared::{
 };
 
 use super::*;
-use crate::{CancelPhase, Directive, Held, Phase, Record, Stage};
+use crate::{CancelPhase, Directive, Fate, Held, Phase, Record, Stage};
 
 fn running(n: u128, seq: i64) -> Vec<Input> {
     vec![
@@ -255,4 +255,50 @@ fn a_step_with_large_files_has_longer_to_fetch_them() {
     assert_eq!(agent.handle(hour, Input::TimePassed), [], "it may still be fetching");
     let late = agent.handle(hour.after(Duration::from_secs(301)), Input::TimePassed);
     assert_ne!(late, [], "the offer is given back");
+}
+
+fn fates(agent: &Agent) -> Vec<Fate> {
+    agent.recall().attempts.iter().map(|fence| fence.fate).collect()
+}
+
+#[test]
+fn what_was_granted_is_remembered_as_something_that_may_start_at_any_moment() {
+    let mut agent = fresh(1);
+    feed(&mut agent, [offer(1, 1, 1), journalled(1, Entry::Accepted)]);
+    assert_eq!(fates(&agent), [Fate::Accepted]);
+    feed(&mut agent, [grant(1, 1)]);
+    assert_eq!(fates(&agent), [Fate::Started], "its preparation is all it waits for");
+    feed(&mut agent, [prepared(1), journalled(1, Entry::Intent), found(1, Finding::NeverStarted)]);
+    feed(&mut agent, [journalled(1, Entry::Void)]);
+    assert_eq!(fates(&agent), [Fate::Void]);
+}
+
+#[test]
+fn what_was_forgotten_is_remembered_by_the_living_agent_and_by_its_journal() {
+    let mut agent = fresh(1);
+    feed(&mut agent, running(1, 5));
+    feed(&mut agent, [found(1, Finding::Ended), Input::ForgetAllowed { execution: execution(1) }]);
+    feed(&mut agent, [journalled(1, Entry::Forgotten)]);
+    let recalled = agent.recall();
+    assert_eq!((recalled.attempts[0].fate, recalled.attempts[0].seq), (Fate::Ended, AssignSeq(5)));
+
+    let mut memory = Memory::default();
+    let terms = Terms { seq: AssignSeq(5), step_key: "step".into(), number: 1, ..Terms::default() };
+    memory.apply(Record::Accepted { execution: execution(1), terms });
+    memory.apply(Record::Intent { execution: execution(1) });
+    memory.apply(Record::Ended { execution: execution(1) });
+    memory.apply(Record::Forgotten { execution: execution(1) });
+    assert_eq!(Agent::recover(NOW, 1, memory).0.recall(), recalled);
+}
+
+#[test]
+fn a_memory_that_had_to_let_go_of_something_says_from_where_on_it_is_whole() {
+    let mut memory = Memory::default();
+    for n in 1..=10_001 {
+        let terms = Terms { seq: AssignSeq(n), ..Terms::default() };
+        memory.apply(Record::Void { execution: execution(n.unsigned_abs().into()), terms });
+        memory.apply(Record::Forgotten { execution: execution(n.unsigned_abs().into()) });
+    }
+    let recalled = Agent::recover(NOW, 1, memory.clone()).0.recall();
+    assert_eq!((recalled.attempts.len(), recalled.since), (10_000, AssignSeq(2)));
 }
