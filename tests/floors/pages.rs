@@ -9,13 +9,15 @@ use shared::reason::Reason;
 use tests::parts::project;
 
 /// Pages that lead a reader to other files.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 16] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/artifacts.md",
     "docs/identities.md",
     "docs/cloudformation.md",
+    "docs/correctness.md",
+    "docs/doubt.md",
     "docs/masking.md",
     "docs/moving-from-octopus.md",
     "docs/s3.md",
@@ -26,7 +28,8 @@ const PAGES: [&str; 14] = [
     "deploy/iam/README.md",
 ];
 /// Pages that explain reasons, and how many each explains at least.
-const EXPLAINING: [(&str, usize); 3] = [("docs/identities.md", 16), ("docs/cloudformation.md", 12), ("docs/s3.md", 5)];
+const EXPLAINING: [(&str, usize); 4] =
+    [("docs/identities.md", 16), ("docs/cloudformation.md", 12), ("docs/s3.md", 5), ("docs/doubt.md", 5)];
 
 #[test]
 fn every_link_leads_somewhere() {

@@ -3,18 +3,18 @@
 mod heal;
 pub mod host;
 pub mod network;
-mod store;
+pub mod store;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     hash::{DefaultHasher, Hasher},
-    sync::Arc,
+    sync::{Arc, mpsc::Sender},
     time::Duration,
 };
 
 use coordinator_core::{
-    Coordinator, Decision as Decided, Mono,
+    Coordinator, Decision as Decided, Mono, Stored,
     action::Action,
     input::{Decision, Input, Prepared},
     report::Expectation,
@@ -30,7 +30,7 @@ use shared::{
 use self::{
     host::{Host, Session, Shim},
     network::{Packet, Word},
-    store::Store,
+    store::{Change, Store},
 };
 use crate::{
     event::Event,
@@ -61,9 +61,15 @@ impl Fleet {
     /// Everything deployed, nobody connected.
     #[must_use]
     pub fn new(scenario: Arc<Scenario>) -> Self {
+        Self::witnessed(scenario, None)
+    }
+
+    /// The same, and somebody hears of every change of the store.
+    #[must_use]
+    pub fn witnessed(scenario: Arc<Scenario>, witness: Option<Sender<Change>>) -> Self {
         let mut fleet = Self {
             now: Duration::ZERO,
-            store: Store::new(&scenario),
+            store: Store::new(&scenario, witness),
             coordinator: None,
             hosts: scenario.worker_ids().map(|worker| (worker, Host::new(scenario.slots))).collect(),
             network: BTreeSet::new(),
@@ -244,12 +250,16 @@ impl Fleet {
                 self.coordinator = None;
             }
             Event::CoordinatorStarts => self.start_coordinator(),
-            Event::BacksUp => self.backup = Some((Box::new(self.store.clone()), self.fingerprint())),
+            Event::BacksUp => {
+                self.store.tell(|| Change::BackedUp);
+                self.backup = Some((Box::new(self.store.clone()), self.fingerprint()));
+            }
             Event::Restores => {
                 self.left.restores -= 1;
                 if let Some((backup, _)) = self.backup.take() {
                     self.store = *backup;
                     self.store.hold();
+                    self.store.tell(|| Change::Restored);
                 }
             }
             Event::SignedOff => {
@@ -425,6 +435,12 @@ impl Fleet {
 
     fn host(&mut self, worker: WorkerId) -> &mut Host {
         self.hosts.get_mut(&worker).unwrap_or_else(|| unreachable!("every worker has a host"))
+    }
+
+    /// What a coordinator would begin with now.
+    #[must_use]
+    pub fn stored(&self) -> Stored {
+        self.store.stored()
     }
 
     pub(crate) fn deployments(&self) -> Vec<DeploymentId> {

@@ -2,14 +2,14 @@
 //! happen is the seed's choice too, so that some ways have many of one kind. Then the faults stop, and everything must come to
 //! its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc::Sender};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
     event::Event,
-    fleet::Fleet,
+    fleet::{Fleet, store::Change},
     promise,
     scenario::{Budget, Scenario, one_locked_step, one_retried_step, one_step},
 };
@@ -41,9 +41,15 @@ pub fn first_breach(seeds: std::ops::Range<u64>) -> Option<(u64, Walked)> {
 /// Goes the way of a seed.
 #[must_use]
 pub fn walk(seed: u64) -> Walked {
+    walk_and_tell(seed, None).0
+}
+
+/// The same; somebody hears of every change of the store, and gets the fleet at its end.
+#[must_use]
+pub fn walk_and_tell(seed: u64, witness: Option<Sender<Change>>) -> (Walked, Fleet) {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let scenario = scenario(&mut dice);
-    let mut fleet = Fleet::new(Arc::new(scenario));
+    let mut fleet = Fleet::witnessed(Arc::new(scenario), witness);
     let mut way = Vec::new();
     let mut breach = None;
     while way.len() < LENGTH && breach.is_none() {
@@ -63,13 +69,14 @@ pub fn walk(seed: u64) -> Walked {
     if breach.is_none() && !fleet.comes_to_an_end() {
         breach = Some("L1: a step neither settles nor stands in doubt, although nothing goes wrong any more".into());
     }
-    Walked {
+    let walked = Walked {
         starts: fleet.ledger.starts.values().sum(),
         faults: way.iter().filter(|event| event.is_fault()).count(),
         fingerprint: fleet.fingerprint(),
         way,
         breach,
-    }
+    };
+    (walked, fleet)
 }
 
 fn scenario(dice: &mut ChaCha8Rng) -> Scenario {

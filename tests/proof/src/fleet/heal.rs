@@ -15,6 +15,7 @@ impl Fleet {
     #[must_use]
     pub fn comes_to_an_end(&self) -> bool {
         let mut fleet = self.clone();
+        fleet.store.go_unheard();
         fleet.left = Budget { hellos: u8::MAX, ..Budget::default() };
         (0..SESSIONS).any(|_| {
             fleet.session();

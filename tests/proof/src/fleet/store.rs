@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, mpsc::Sender},
 };
 
 use coordinator_core::{
@@ -27,10 +27,25 @@ pub(crate) struct Store {
     attempts: BTreeMap<ExecutionId, AttemptState>,
     pub(crate) is_on_hold: bool,
     restores: u32,
+    /// Who wants to hear of every change.
+    witness: Option<Sender<Change>>,
+}
+
+/// A change of what is stored.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// What there is at first.
+    Begun(Stored),
+    /// A fact was stored.
+    Stored(Fact),
+    /// A backup was made.
+    BackedUp,
+    /// The backup took the place of the store.
+    Restored,
 }
 
 impl Store {
-    pub(crate) fn new(scenario: &Scenario) -> Self {
+    pub(crate) fn new(scenario: &Scenario, witness: Option<Sender<Change>>) -> Self {
         let created = |process| {
             vec![Arc::new(DeploymentFact::Created(Created {
                 project: String::new(),
@@ -43,16 +58,33 @@ impl Store {
                 process,
             }))]
         };
-        Self {
+        let store = Self {
             workers: scenario.worker_ids().map(|worker| (worker, record(worker))).collect(),
             deployments: scenario.processes().into_iter().map(|(id, process)| (id, created(process))).collect(),
             attempts: BTreeMap::new(),
             is_on_hold: false,
             restores: 0,
+            witness,
+        };
+        store.tell(|| Change::Begun(store.stored()));
+        store
+    }
+
+    /// Nobody hears of what follows.
+    pub(crate) fn go_unheard(&mut self) {
+        self.witness = None;
+    }
+
+    /// Somebody may keep the same elsewhere.
+    pub(crate) fn tell(&self, change: impl FnOnce() -> Change) {
+        if let Some(witness) = &self.witness {
+            // Whoever does not listen any more does not mind.
+            let _ = witness.send(change());
         }
     }
 
     pub(crate) fn commit(&mut self, fact: Fact, ledger: &mut Ledger) {
+        self.tell(|| Change::Stored(fact.clone()));
         match fact {
             Fact::SessionOpened(opened) => {
                 if let Some(worker) = self.workers.get_mut(&opened.worker) {
@@ -112,18 +144,22 @@ impl Store {
 
     /// The coordinator that comes of what is stored.
     pub(crate) fn recover(&self, now: Mono) -> (Coordinator, Decision) {
+        Coordinator::recover(now, Patience::default(), self.stored())
+    }
+
+    /// What a coordinator begins with.
+    pub(crate) fn stored(&self) -> Stored {
         let is_open = |facts: &&Vec<Arc<DeploymentFact>>| {
             !matches!(facts.last().map(|fact| &**fact), Some(DeploymentFact::Ended { .. }))
         };
         let open = self.deployments.iter().filter(|(_, facts)| is_open(facts));
         let open = open.map(|(id, facts)| (*id, facts.iter().map(|fact| (**fact).clone()).collect()));
-        let stored = Stored {
+        Stored {
             workers: self.workers.values().cloned().collect(),
             deployments: open.collect(),
             restores: self.restores,
             is_on_hold: self.is_on_hold,
-        };
-        Coordinator::recover(now, Patience::default(), stored)
+        }
     }
 
     pub(crate) fn state(&self, execution: ExecutionId) -> Option<AttemptState> {
