@@ -33,7 +33,7 @@ impl Beside {
 
     fn follow(&mut self, change: Change) {
         match change {
-            Change::Begun(begun) => self.begin(begun),
+            Change::Begun(begun) => self.begin(*begun),
             Change::Stored(fact) => {
                 let told = format!("{fact:?}");
                 let stored = self.store.write_blocking(move |tx| facts::apply(tx, 0, &fact));

@@ -306,15 +306,17 @@ impl Coordinator {
             }
             return;
         }
+        if decision == Decision::Abort {
+            // Before the step ends: what would follow its failure must not begin.
+            self.cancel_requested(id, by.into(), reason.into());
+        }
         self.move_attempt(id, step, &attempt, AttemptEvent::Decided, &detail);
         match decision {
             Decision::Succeeded => self.settle(id, step, StepEnd::Succeeded, DECIDED, &detail),
             Decision::RunAgain if self.is_cancelled(id) => self.settle_cancelled(id, step),
             Decision::RunAgain => self.queue_again(self.now, id, step, Duration::ZERO),
-            Decision::Failed | Decision::Dead => self.settle(id, step, StepEnd::Failed, DECIDED, &detail),
-            Decision::Abort => {
-                self.settle(id, step, StepEnd::Failed, DECIDED, &detail);
-                self.cancel_requested(id, by.into(), reason.into());
+            Decision::Failed | Decision::Dead | Decision::Abort => {
+                self.settle(id, step, StepEnd::Failed, DECIDED, &detail)
             }
         }
     }

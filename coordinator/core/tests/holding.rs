@@ -18,6 +18,7 @@ use coordinator_core::{
 use shared::{
     id::{AssignSeq, ExecutionId},
     outcome::OutcomeKind,
+    plan::{Condition, Step},
 };
 
 use world::{D1, D2, W1, W2, World, exit, needs, step};
@@ -220,14 +221,15 @@ fn a_person_may_say_that_a_host_is_dead_and_later_what_its_step_did() {
 #[test]
 fn an_aborted_step_takes_the_rest_of_its_deployment_along() {
     let mut world = World::with_workers(&[(W1, 1)]);
-    world.submit(D1, "shop", vec![step("one"), step("two")]);
+    let cleans_up = Step { condition: Condition::Always, ..step("two") };
+    world.submit(D1, "shop", vec![step("one"), cleans_up]);
     world.run();
     world.pass(Duration::from_secs(400));
     decide(&mut world, Decision::Abort);
-    let ends: Vec<StepEnd> = world.settled(D1).into_iter().map(|(_, end, _)| end).collect();
-    assert_eq!(ends[0], StepEnd::Failed);
-    assert!(world.ended(D1).is_some());
-    assert!(world.offers().iter().all(|offer| offer.step == 0), "the second step never began");
+    let ends: BTreeMap<usize, StepEnd> = world.settled(D1).into_iter().map(|(step, end, _)| (step, end)).collect();
+    assert_eq!(ends, BTreeMap::from([(0, StepEnd::Failed), (1, StepEnd::Cancelled)]));
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Cancelled));
+    assert!(world.offers().is_empty(), "the second step never began");
 }
 
 #[test]

@@ -62,6 +62,38 @@ pub enum Event {
 }
 
 impl Event {
+    /// What kind of thing it is, in a few words.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Arrives(_) => "a word arrives",
+            Self::Lost(_) => "a word is lost",
+            Self::ArrivesBeforeTheCrash(_) => "killed before what was said is stored",
+            Self::Greets(_) => "a session broken and begun anew",
+            Self::Syncs(_) => "a journal synced",
+            Self::Looks(..) => "a folder looked into",
+            Self::ShimStarts(..) => "a shim starts",
+            Self::ChildEnds(_, _, true) => "a child ends well",
+            Self::ChildEnds(_, _, false) => "a child fails",
+            Self::Drained(..) => "a log stored whole",
+            Self::AgentDies(..) => "an agent killed",
+            Self::AgentStarts(_) => "an agent started",
+            Self::ShimDies(..) => "a shim killed",
+            Self::Reboots(_) => "a host started anew",
+            Self::ForgetsAll(_) => "a worker's data folder lost",
+            Self::CoordinatorDies => "the coordinator killed",
+            Self::CoordinatorStarts => "the coordinator started",
+            Self::BacksUp => "a backup made",
+            Self::Restores => "a store restored from a backup",
+            Self::HoldLifted => "a hold lifted",
+            Self::SignedOff => "a hold lifted without word of a worker",
+            Self::ShortSilence => "silence long enough to take offers back",
+            Self::LongSilence => "silence long enough for attempts to be unknown",
+            Self::Cancelled => "a deployment cancelled",
+            Self::Decided(..) => "a decision of a person",
+        }
+    }
+
     /// Whether it is something that goes wrong, and not what is hoped for.
     #[must_use]
     pub const fn is_fault(&self) -> bool {

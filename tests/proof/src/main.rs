@@ -2,7 +2,7 @@
 
 mod page;
 
-use std::{env, process::ExitCode};
+use std::{collections::BTreeMap, env, process::ExitCode};
 
 use proof::{
     model::{Explored, explore},
@@ -30,7 +30,8 @@ pub(crate) struct Findings {
 pub(crate) struct Ways {
     pub(crate) seeds: u64,
     pub(crate) events: usize,
-    pub(crate) faults: usize,
+    /// By kind.
+    pub(crate) faults: BTreeMap<&'static str, usize>,
     pub(crate) starts: u64,
     pub(crate) breach: Option<(u64, String)>,
 }
@@ -84,9 +85,11 @@ fn told(all: impl Iterator<Item = Explored>) -> Vec<Explored> {
 fn ways(seeds: u64) -> Ways {
     let mut ways = Ways { seeds, ..Ways::default() };
     for seed in 0..seeds {
-        let Walked { way, starts, faults, breach, .. } = walk(seed);
+        let Walked { way, starts, breach, .. } = walk(seed);
         ways.events += way.len();
-        ways.faults += faults;
+        for fault in way.iter().filter(|event| event.is_fault()) {
+            *ways.faults.entry(fault.kind()).or_default() += 1;
+        }
         ways.starts += u64::from(starts);
         ways.breach = ways.breach.or(breach.map(|breach| (seed, breach)));
     }

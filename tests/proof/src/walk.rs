@@ -24,8 +24,6 @@ pub struct Walked {
     pub way: Vec<Event>,
     /// Children that were started.
     pub starts: u32,
-    /// Faults that happened.
-    pub faults: usize,
     /// Of the fleet at its end: the same seed leads to the same one.
     pub fingerprint: u64,
     /// What is broken at its end, if anything.
@@ -69,13 +67,7 @@ pub fn walk_and_tell(seed: u64, witness: Option<Sender<Change>>) -> (Walked, Fle
     if breach.is_none() && !fleet.comes_to_an_end() {
         breach = Some("L1: a step neither settles nor stands in doubt, although nothing goes wrong any more".into());
     }
-    let walked = Walked {
-        starts: fleet.ledger.starts.values().sum(),
-        faults: way.iter().filter(|event| event.is_fault()).count(),
-        fingerprint: fleet.fingerprint(),
-        way,
-        breach,
-    };
+    let walked = Walked { starts: fleet.ledger.starts.values().sum(), fingerprint: fleet.fingerprint(), way, breach };
     (walked, fleet)
 }
 

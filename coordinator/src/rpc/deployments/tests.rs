@@ -122,10 +122,15 @@ impl Bench {
     }
 
     async fn connect(&self) -> Worker<'_> {
+        self.connect_with("j").await
+    }
+
+    /// The worker comes with this journal.
+    async fn connect_with(&self, journal: &str) -> Worker<'_> {
         let (out, inbox) = mpsc::channel(SESSION_MESSAGES);
         let hello = Hello {
             worker: self.worker,
-            journal_id: "j".into(),
+            journal_id: journal.into(),
             boot_id: "b".into(),
             slots: 1,
             assign_hwm: AssignSeq(0),

@@ -35,9 +35,9 @@ pub(crate) struct Store {
 #[derive(Clone, Debug)]
 pub enum Change {
     /// What there is at first.
-    Begun(Stored),
+    Begun(Box<Stored>),
     /// A fact was stored.
-    Stored(Fact),
+    Stored(Box<Fact>),
     /// A backup was made.
     BackedUp,
     /// The backup took the place of the store.
@@ -66,7 +66,7 @@ impl Store {
             restores: 0,
             witness,
         };
-        store.tell(|| Change::Begun(store.stored()));
+        store.tell(|| Change::Begun(Box::new(store.stored())));
         store
     }
 
@@ -84,7 +84,7 @@ impl Store {
     }
 
     pub(crate) fn commit(&mut self, fact: Fact, ledger: &mut Ledger) {
-        self.tell(|| Change::Stored(fact.clone()));
+        self.tell(|| Change::Stored(Box::new(fact.clone())));
         match fact {
             Fact::SessionOpened(opened) => {
                 if let Some(worker) = self.workers.get_mut(&opened.worker) {

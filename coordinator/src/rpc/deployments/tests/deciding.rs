@@ -182,3 +182,77 @@ async fn a_step_that_asks_nothing_cannot_be_answered() {
     let incomplete = said(answer("Build", Answer::Unspecified)).await.expect_err("no answer");
     assert_eq!(incomplete.reason, Reason::InvalidArgument);
 }
+
+/// A deployment of "shop" whose first step may be alive on a worker that has forgotten it.
+async fn unknown(bench: &Bench) -> (String, Worker<'_>) {
+    let mut before = bench.connect().await;
+    let id = bench.create().await.id;
+    before.start().await;
+    let worker = bench.connect_with("another").await;
+    assert_eq!(bench.show(&id).await.steps[0].attempts[0].state, "UNKNOWN");
+    (id, worker)
+}
+
+fn choice(id: &str, decision: wire::resolve_step_request::Decision) -> ResolveStepRequest {
+    ResolveStepRequest {
+        deployment_id: id.into(),
+        step: "build".into(),
+        decision: decision.into(),
+        reason: "I looked".into(),
+        confirm: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn two_runs_at_once_are_confirmed_with_the_steps_name_and_are_on_record() {
+    use wire::resolve_step_request::Decision;
+    let bench = Bench::new().await;
+    let (id, mut worker) = unknown(&bench).await;
+    let again = choice(&id, Decision::RunAgain);
+    for confirm in ["", "yes", "build"] {
+        let request = ResolveStepRequest { confirm: confirm.into(), ..again.clone() };
+        let fault = bench.deployments.resolve(caller(), request).await.expect_err("not confirmed");
+        assert_eq!(fault.reason, Reason::ConfirmationRequired, "{confirm}");
+    }
+    let request = ResolveStepRequest { confirm: "Build".into(), ..again };
+    bench.deployments.resolve(caller(), request).await.expect("confirmed");
+    let (_, offer) = worker.start().await;
+    assert_eq!(offer.attempt_number, 2);
+    let lines = bench.store.read(|connection| crate::audit::list(connection, None, None, 10)).await.expect("read");
+    let line = lines.iter().find(|line| line.detail.contains("Run again")).expect("it is on record");
+    assert!(line.detail.contains("may be alive: I looked"), "{}", line.detail);
+}
+
+#[tokio::test]
+async fn what_is_known_to_be_dead_is_run_again_without_a_confirmation() {
+    use wire::resolve_step_request::Decision;
+    let bench = Bench::new().await;
+    let (id, mut worker) = unknown(&bench).await;
+    bench.deployments.resolve(caller(), choice(&id, Decision::Dead)).await.expect("its host is gone");
+    assert_eq!(bench.show(&id).await.steps[0].attempts[0].state, "INTERRUPTED");
+    let fault = bench.deployments.resolve(caller(), choice(&id, Decision::Dead)).await.expect_err("known already");
+    assert_eq!(fault.reason, Reason::NothingToDecide);
+    bench.deployments.resolve(caller(), choice(&id, Decision::RunAgain)).await.expect("run again");
+    assert_eq!(worker.start().await.1.attempt_number, 2);
+}
+
+#[tokio::test]
+async fn another_look_needs_no_reason_and_decides_nothing() {
+    use wire::resolve_step_request::Decision;
+    let bench = Bench::new().await;
+    let (id, _worker) = unknown(&bench).await;
+    let request = ResolveStepRequest { reason: String::new(), ..choice(&id, Decision::Probe) };
+    let shown = bench.deployments.resolve(caller(), request).await.expect("looked at");
+    assert_eq!(shown.steps[0].state(), step_run::State::Unknown);
+}
+
+#[tokio::test]
+async fn an_aborted_step_has_failed_and_its_deployment_ends() {
+    use wire::resolve_step_request::Decision;
+    let bench = Bench::new().await;
+    let (id, _worker) = unknown(&bench).await;
+    let shown = bench.deployments.resolve(caller(), choice(&id, Decision::Abort)).await.expect("aborted");
+    assert_eq!(shown.steps[0].state(), step_run::State::Failed);
+    assert!(shown.cancel_requested);
+    bench.events(&id, 0).await;
+}
