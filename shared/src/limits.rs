@@ -83,6 +83,9 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// 10 seconds between TERM and kill.
 pub const KILL_GRACE: Duration = Duration::from_secs(10);
+/// 4,096 processes and threads of a step that has a user of its own: more than a build needs, and a host lives through as many. A
+/// soft limit: a script that needs more says `ulimit -Su`.
+pub const STEP_PROCESSES: u64 = 4096;
 /// 1 hour: the longest that a script may ask for between TERM and kill.
 pub const LONGEST_GRACE: Duration = Duration::from_secs(3600);
 /// 24 hours: how long a step that asks a person waits for an answer, unless it says otherwise.

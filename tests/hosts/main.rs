@@ -10,5 +10,6 @@ mod isolation;
 mod joining;
 mod namespaces;
 mod pages;
+mod peers;
 mod powershell;
 mod queue;

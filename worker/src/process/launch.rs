@@ -20,8 +20,12 @@ use std::{
 use rustix::{
     io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd, write},
     pipe::{PipeFlags, pipe_with},
-    process::{Pid, PidfdFlags, Signal, getpid, getppid, pidfd_open, set_parent_process_death_signal, setsid},
+    process::{
+        Pid, PidfdFlags, Resource, Rlimit, Signal, getpid, getppid, getrlimit, pidfd_open,
+        set_parent_process_death_signal, setrlimit, setsid,
+    },
 };
+use shared::limits;
 
 use super::Cgroup;
 
@@ -89,18 +93,29 @@ impl Launch<'_> {
             // Drops every supplementary group as well, since we are root then.
             command.uid(user).gid(user);
         }
+        let processes = self.user.map(|_| few_processes());
         let parent = getpid();
         // SAFETY: `enter` makes system calls only (see the module's head).
-        unsafe { command.pre_exec(move || enter(procs.as_ref(), parent)) };
+        unsafe { command.pre_exec(move || enter(procs.as_ref(), processes, parent)) };
         let child = command.spawn()?;
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
         Ok(Launched { child, pidfd, stdout, stderr, side: side.into() })
     }
 }
 
-fn enter(procs: Option<&File>, parent: Pid) -> io::Result<()> {
+/// What multiplies without end stops there. The kernel counts by user: nobody else's processes are among them.
+fn few_processes() -> Rlimit {
+    let maximum = getrlimit(Resource::Nproc).maximum;
+    let current = maximum.map_or(limits::STEP_PROCESSES, |maximum| maximum.min(limits::STEP_PROCESSES));
+    Rlimit { current: Some(current), maximum }
+}
+
+fn enter(procs: Option<&File>, processes: Option<Rlimit>, parent: Pid) -> io::Result<()> {
     if let Some(procs) = procs {
         write(procs, b"0")?;
+    }
+    if let Some(processes) = processes {
+        setrlimit(Resource::Nproc, processes)?;
     }
     setsid()?;
     // A belt beside the cgroup: a shim that is killed takes its child along. Here, and not before: the change of user, which

@@ -93,6 +93,45 @@ fn whatever_a_step_leaves_running_is_killed() {
 }
 
 #[test]
+fn a_step_that_multiplies_without_end_stays_within_its_limit_and_is_ended() {
+    let limit = shared::limits::STEP_PROCESSES.to_string();
+    let body = "ulimit -Su; mkfifo pause; exec 9<>pause; ulimit -Su 200; bomb() { bomb | bomb & }; bomb 2>/dev/null\n\
+                read -r -t 0.5 -u 9 || exit 3";
+    let Some(stage) = stage(20, body) else { return };
+    let user = stage.order.step_uid;
+    let left = stage.run();
+    assert_eq!(left.outcome.exit_code, Some(3), "{}", left.system());
+    assert_eq!(left.stdout().lines().next(), Some(limit.as_str()));
+    assert_eq!(of_user(user), Vec::<String>::new());
+    assert!(left.system().contains("Processes that the step left behind are ended."), "{}", left.system());
+}
+
+#[test]
+fn a_helper_with_a_setuid_bit_becomes_nobody_else_and_does_not_outlive_its_step() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let helper = folder.path().join("helper");
+    let body = format!("{} 3000 >/dev/null 2>&1 & echo $!; sleep 0.2; stat -c %u /proc/$!", helper.display());
+    let Some(stage) = stage(21, &body) else { return };
+    let user = stage.order.step_uid.to_string();
+    fs::copy("/bin/sleep", &helper).unwrap();
+    fs::set_permissions(&helper, Permissions::from_mode(0o4755)).unwrap();
+    let left = stage.run();
+    assert_eq!(left.outcome.kind, OutcomeKind::Succeeded, "{}", left.system());
+    let said = left.stdout();
+    let mut said = said.lines();
+    assert!(!is_alive(said.next().unwrap().parse().unwrap()));
+    assert_eq!(said.next(), Some(user.as_str()), "it was nobody else while it lived");
+}
+
+/// Command lines of what runs as a user.
+fn of_user(user: u32) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let theirs = processes.filter(|process| process.metadata().is_ok_and(|it| it.uid() == user));
+    theirs.map(|process| fs::read_to_string(process.path().join("cmdline")).unwrap_or_default()).collect()
+}
+
+#[test]
 fn a_link_among_the_steps_files_is_given_away_itself_and_never_what_it_leads_to() {
     let Some(stage) = stage(4, "stat -c %u link; rm link; ln -s \"$(dirname \"$PWD\")\" up") else { return };
     let treasure = stage.exec.path().join("treasure");
