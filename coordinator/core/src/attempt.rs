@@ -18,8 +18,6 @@ use crate::{
     report::Report,
 };
 
-/// Why a step ended that a person decided about.
-const DECIDED: &str = "DECIDED";
 /// After a rejection for want of a slot: long enough not to chase, short enough not to matter.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// After any other rejection.
@@ -312,11 +310,11 @@ impl Coordinator {
         }
         self.move_attempt(id, step, &attempt, AttemptEvent::Decided, &detail);
         match decision {
-            Decision::Succeeded => self.settle(id, step, StepEnd::Succeeded, DECIDED, &detail),
             Decision::RunAgain if self.is_cancelled(id) => self.settle_cancelled(id, step),
             Decision::RunAgain => self.queue_again(self.now, id, step, Duration::ZERO),
-            Decision::Failed | Decision::Dead | Decision::Abort => {
-                self.settle(id, step, StepEnd::Failed, DECIDED, &detail)
+            decided => {
+                let end = if decided == Decision::Succeeded { StepEnd::Succeeded } else { StepEnd::Failed };
+                self.settle(id, step, end, "DECIDED", &detail);
             }
         }
     }
