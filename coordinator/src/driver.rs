@@ -188,7 +188,11 @@ async fn recover(store: &Store, patience: Patience, now: Mono) -> Result<(Coordi
             let workers = worker_records(connection)?;
             let deployments = store::facts::open_deployments(connection)?;
             let restores = store::hold::restores(connection)?;
-            let is_on_hold = store::hold::hold(connection)?.is_some();
+            let hold = store::hold::hold(connection)?;
+            if let Some(hold) = &hold {
+                tracing::warn!(why = hold.why, "on hold: nothing is offered or granted (longshore hold show)");
+            }
+            let is_on_hold = hold.is_some();
             let stored = coordinator_core::Stored { workers, deployments, restores, is_on_hold };
             Ok(Coordinator::recover(now, patience, stored))
         })

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     registry::worker::{self, Row, State},
-    store::Store,
+    store::{Store, hold},
 };
 
 /// The standing of all workers. Clones share it. Whoever changes a worker's certificates or adds one calls
@@ -89,13 +89,19 @@ impl Standings {
     }
 
     /// Name of a worker that may call with this certificate. The first call with its next certificate makes that one
-    /// current, and the one before is refused from then on: this is how a copy of a worker's disk is noticed.
+    /// current, and the one before is refused from then on: this is how a copy of a worker's disk is noticed. `not_after`: its
+    /// end, milliseconds since 1970.
     ///
     /// # Errors
     /// [`Reason::Unauthenticated`] for an unknown worker, [`Reason::WorkerRevoked`], [`Reason::CertificateNotCurrent`]; those
     /// of the store.
-    pub async fn admit(&self, store: &Store, id: WorkerId, serial: &[u8]) -> Result<String, Fault> {
-        let (name, which) = self.judge(id, serial)?;
+    pub async fn admit(&self, store: &Store, id: WorkerId, serial: &[u8], not_after: i64) -> Result<String, Fault> {
+        let (name, which) = match self.judge(id, serial) {
+            Err(fault) if fault.reason == Reason::CertificateNotCurrent => {
+                self.take_up(store, id, serial, not_after, fault).await?
+            }
+            judged => judged?,
+        };
         if which == Which::Next {
             self.activate(store, id, serial, &name).await?;
         }
@@ -121,6 +127,29 @@ impl Standings {
             return Err(not_current(&standing.name));
         };
         Ok((standing.name.clone(), which))
+    }
+
+    /// A store that was restored does not know the certificates that were issued since.
+    async fn take_up(
+        &self,
+        store: &Store,
+        id: WorkerId,
+        serial: &[u8],
+        not_after: i64,
+        refusal: Fault,
+    ) -> Result<(String, Which), Fault> {
+        if store.read(hold::hold).await?.is_none() {
+            return Err(refusal);
+        }
+        let wanted = serial.to_vec();
+        let taken =
+            store.write(move |connection| worker::take_up_certificate(connection, id, &wanted, not_after)).await?;
+        if !taken {
+            return Err(refusal);
+        }
+        tracing::warn!(worker = %id, "a certificate that was issued in what the store lost is taken up");
+        self.refresh(store, id).await?;
+        self.judge(id, serial)
     }
 
     async fn activate(&self, store: &Store, id: WorkerId, serial: &[u8], name: &str) -> Result<(), Fault> {
@@ -171,4 +200,37 @@ fn not_current(name: &str) -> Fault {
              folder. Reset this host and invite it anew."
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::reason::Reason::CertificateNotCurrent;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{pki::WorkerCertificate, registry::pool};
+
+    #[tokio::test]
+    async fn only_on_hold_is_a_later_certificate_taken_up_and_never_an_older_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).expect("a store");
+        let id = WorkerId(Uuid::now_v7());
+        let known =
+            WorkerCertificate { der: Vec::new().into(), serial: vec![1], spki: vec![1], not_before: 0, not_after: 100 };
+        let inserted = store.write(move |tx| {
+            pool::ensure_default(tx, 0)?;
+            worker::insert(tx, (id, "w1", "default", "{}"), &known, 0)
+        });
+        inserted.await.expect("written");
+        let standings = Standings::load(&store).await.expect("loaded");
+        let refused = |admitted: Result<String, Fault>| admitted.expect_err("refused").reason;
+        assert_eq!(refused(standings.admit(&store, id, &[2], 200).await), CertificateNotCurrent);
+
+        store.write(|tx| hold::begin(tx, 0, "restored")).await.expect("on hold");
+        assert_eq!(refused(standings.admit(&store, id, &[3], 100).await), CertificateNotCurrent);
+        assert_eq!(standings.admit(&store, id, &[2], 200).await.expect("issued since"), "w1");
+        assert_eq!(standings.admit(&store, id, &[2], 200).await.expect("known now"), "w1");
+        assert_eq!(refused(standings.admit(&store, id, &[1], 100).await), CertificateNotCurrent);
+        assert_eq!(refused(standings.admit(&store, id, &[3], 150).await), CertificateNotCurrent);
+    }
 }

@@ -55,7 +55,7 @@ impl Coordinator {
 
     pub(crate) fn step_prepared(&mut self, id: DeploymentId, step: usize, prepared: Result<Prepared, Refusal>) {
         if self.is_on_hold() {
-            return self.adopt(id, step, prepared.map(|prepared| prepared.locks).unwrap_or_default());
+            return self.adopt(id, step, prepared.ok());
         }
         let Some(run) = self.step_mut(id, step).filter(|run| run.state == StepState::Queued) else { return };
         match prepared {

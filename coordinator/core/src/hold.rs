@@ -16,7 +16,7 @@ use crate::{
     action::Action,
     deployment::{Attempt, StepState, execution_id},
     fact::{DeploymentFact, Fact, Offered},
-    input::{Fate, Memories, Remembered, Wish},
+    input::{Fate, Memories, Prepared, Remembered, Wish},
 };
 
 /// What is known since the hold began.
@@ -163,9 +163,16 @@ impl Coordinator {
                 None => self.orphan(worker, &memory),
             }
         }
+        self.note_heard(worker);
+    }
+
+    /// It has told all, unless something of it is still to be taken up.
+    fn note_heard(&mut self, worker: WorkerId) {
         let accounts_for_all = self.workers.get(&worker).is_some_and(|worker| worker.accounts_for_all);
-        let Some(hold) = self.hold.as_mut() else { return };
-        if accounts_for_all && hold.adoptions.values().all(|(whose, _)| *whose != worker) {
+        if let Some(hold) = &mut self.hold
+            && accounts_for_all
+            && hold.adoptions.values().all(|(whose, _)| *whose != worker)
+        {
             hold.heard.insert(worker);
         }
     }
@@ -259,10 +266,17 @@ impl Coordinator {
         }
     }
 
-    /// Takes up an attempt that the store has never heard of. One that is open here had settled before that one was made.
-    pub(crate) fn adopt(&mut self, id: DeploymentId, step: usize, locks: BTreeSet<String>) {
+    /// Takes up an attempt that the store has never heard of. One that is open here had settled before that one was made. A step that
+    /// its worker would never have been offered is not its own to tell of.
+    pub(crate) fn adopt(&mut self, id: DeploymentId, step: usize, prepared: Option<Prepared>) {
         let Some((worker, memory)) = self.hold.as_mut().and_then(|hold| hold.adoptions.remove(&(id, step))) else {
             return;
+        };
+        let pool = self.workers.get(&worker).map(|worker| worker.pool.clone()).unwrap_or_default();
+        let may_be = |it: &Prepared| it.pool == pool && it.only_worker.is_none_or(|only| only == worker);
+        let Some(Prepared { locks, .. }) = prepared.filter(may_be) else {
+            self.orphan(worker, &memory);
+            return self.note_heard(worker);
         };
         let Some(run) = self.step_mut(id, step) else { return };
         if run.is_settled() || run.attempts >= memory.number {

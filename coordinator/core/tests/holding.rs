@@ -295,3 +295,19 @@ fn a_lock_that_two_attempts_of_a_restored_store_have_is_free_when_both_are_done(
     world.end(&second, OutcomeKind::Succeeded);
     assert_eq!(world.one_offer().deployment, D1);
 }
+
+#[test]
+fn a_worker_tells_of_no_step_that_it_would_never_have_been_offered() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.prepared = BTreeMap::from([("one".to_owned(), needs("production"))]);
+    world.submit(D1, "shop", vec![step("one")]);
+    world.restore(world.facts.len());
+    world.hello(W1, 1, BTreeMap::new());
+    // The first attempt after one restore would have this id.
+    let execution = ExecutionId(uuid::Uuid::new_v5(&D1.0, b"0/1/1"));
+    let made_up = Remembered { execution, seq: AssignSeq(1), number: 1, fate: Fate::Started, is_stored: false };
+    world.say(W1, Said::Remembered(Memories { attempts: vec![made_up], since: AssignSeq(1) }));
+    let hold = world.core.hold().unwrap();
+    assert_eq!((hold.adopted, hold.orphans, hold.heard), (vec![], vec![(execution, W1)], vec![W1]));
+    assert_eq!(world.core.open_execution(execution), None);
+}

@@ -139,7 +139,7 @@ impl Trust {
                 "The worker's certificate expired: reset this host and invite it anew.",
             ));
         }
-        let name = self.standings.admit(&self.store, *id, serial).await?;
+        let name = self.standings.admit(&self.store, *id, serial, *not_after).await?;
         Ok(Principal::Worker { id: *id, name })
     }
 }

@@ -50,10 +50,18 @@ impl Performer {
     /// Looks at stored facts for what follows outside the core: the length of a log is known now.
     pub(super) fn stored(&self, facts: &[Fact]) {
         for fact in facts {
-            if let Fact::Deployment(_, DeploymentFact::AttemptMoved(moved)) = fact
-                && let Some(result) = &moved.result
-            {
-                self.drain.expect(moved.execution, Expected { frames: result.final_seq, digest: Some(result.digest) });
+            match fact {
+                Fact::Deployment(_, DeploymentFact::AttemptMoved(moved)) => {
+                    if let Some(result) = &moved.result {
+                        let expected = Expected { frames: result.final_seq, digest: Some(result.digest) };
+                        self.drain.expect(moved.execution, expected);
+                    }
+                }
+                Fact::HoldBegan { why } => {
+                    tracing::error!(why, "on hold: nothing is offered or granted (longshore hold show)");
+                }
+                Fact::HoldLifted { by, reason } => tracing::warn!(by, reason, "the hold is lifted"),
+                Fact::Deployment(..) | Fact::SessionOpened(_) => {}
             }
         }
     }

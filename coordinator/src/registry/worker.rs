@@ -324,6 +324,28 @@ pub fn activate_next(connection: &Connection, id: WorkerId, serial: &[u8]) -> Re
         .map(|changed| changed == 1)
 }
 
+/// On hold it shows a certificate that ends later than every one the store knows of it: that one was issued in what the store lost, and
+/// is its current one. False when it is none such.
+///
+/// # Errors
+/// Those of the store.
+pub fn take_up_certificate(
+    connection: &Connection,
+    id: WorkerId,
+    serial: &[u8],
+    not_after: i64,
+) -> Result<bool, Fault> {
+    connection
+        .execute(
+            "UPDATE worker SET serial_current = ?2, spki_current = NULL, serial_next = NULL, spki_next = NULL, not_after = ?3
+             WHERE id = ?1 AND not_after < ?3 AND state <> 'revoked'
+                   AND EXISTS (SELECT 1 FROM store_meta WHERE held_since IS NOT NULL)",
+            params![id.to_string(), serial, not_after],
+        )
+        .stored("taking up a certificate")
+        .map(|changed| changed == 1)
+}
+
 /// What a worker says of itself at the beginning of a session. `ahead_ms`: how far its clock is ahead.
 ///
 /// # Errors
