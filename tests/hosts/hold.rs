@@ -58,6 +58,42 @@ fn what_ran_since_the_backup_is_taken_up_or_stays_in_doubt_and_runs_once() -> Re
 }
 
 #[test]
+fn what_the_store_never_heard_of_is_left_alone_and_holds_nothing_up() -> Result<()> {
+    let mut world = World::without_aws()?;
+    let mut host = world.host("one")?;
+    let backup = world.folder().join("backup");
+    coordinator(&world, "backup", &[backup.to_str().context("a name")?])?;
+    let (begun, go_on, done) =
+        (world.folder().join("begun"), world.folder().join("go-on"), world.folder().join("done"));
+    let script = format!(
+        "echo early\necho file > left.txt\nnew_octopusartifact left.txt\ntouch '{}'\nuntil [ -e '{}' ]; do sleep 0.02; done\necho done >> '{}'",
+        begun.display(),
+        go_on.display(),
+        done.display()
+    );
+    world.start_script("lost", &script)?;
+    until("the lost step to begin", PATIENCE, || Ok(begun.exists().then_some(())))?;
+    restore(&mut world, &backup)?;
+    until("the lost step to be told of", PATIENCE, || {
+        let hold = world.cli().json(&["hold", "show"])?;
+        Ok((hold["orphans"][0]["worker"] == "one" && hold["heard"][0] == "one").then_some(()))
+    })?;
+    world.cli().ok(&["hold", "lift", "--reason", "one has told all it did"])?;
+
+    let deployment = world.run_script("after", "echo hello")?;
+    assert_eq!(deployment["state"], "succeeded", "{deployment:#}");
+    fs::write(&go_on, "")?;
+    until("the lost step to end", PATIENCE, || Ok(done.exists().then_some(())))?;
+    until("its processes to be gone", PATIENCE, || Ok(host.shims().is_empty().then_some(())))?;
+    world.coordinator_mut().restart()?;
+    host.connected(world.cli())?;
+    let deployment = world.run_script("after", "echo hello")?;
+    assert_eq!(deployment["steps"][0]["attempts"][0]["log_complete"], true, "{deployment:#}");
+    assert_eq!(fs::read_to_string(&done)?.lines().count(), 1, "it ran once");
+    Ok(())
+}
+
+#[test]
 fn a_worker_that_is_away_is_given_up_by_name_or_waited_for() -> Result<()> {
     let mut world = World::without_aws()?;
     let mut host = world.host("one")?;

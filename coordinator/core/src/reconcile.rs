@@ -39,8 +39,8 @@ impl Coordinator {
         }
         self.end_session(id);
         self.begin_session(now, &hello, epoch, memory);
-        let held: Vec<ExecutionId> = hello.held.keys().copied().collect();
-        let directives = held.into_iter().map(|execution| (execution, self.directive(id, execution, &hello))).collect();
+        let told = hello.held.keys().copied().filter(|execution| !is_left_alone(&hello, *execution));
+        let directives = told.map(|execution| (execution, self.directive(id, execution, &hello))).collect();
         self.act(Action::Welcome { worker: id, epoch, directives });
         for execution in self.open_in_order(id) {
             self.reconcile(now, epoch, execution, memory, &hello);
@@ -108,8 +108,6 @@ impl Coordinator {
             {
                 Directive::Cancel
             }
-            // Not of this store: it is told to people, and left alone.
-            (None, Some(Held::Running)) if hello.unheard_of.contains(&execution) => Directive::Keep,
             // It may be taken up.
             (None, _) if self.is_on_hold() => Directive::Keep,
             (None, Some(Held::Accepted)) => Directive::Void,
@@ -199,6 +197,12 @@ impl Coordinator {
             grace,
         }));
     }
+}
+
+/// What was started and is not of this store is nobody's to stop, and its log has no place here.
+fn is_left_alone(hello: &Hello, execution: ExecutionId) -> bool {
+    let was_started = matches!(hello.held.get(&execution), Some(Held::Running | Held::Ended(_) | Held::Interrupted(_)));
+    was_started && hello.unheard_of.contains(&execution)
 }
 
 impl crate::worker::Worker {

@@ -55,12 +55,13 @@ fn decide(world: &mut World, decision: Decision) {
     world.tell(Input::StepDecided { deployment: D1, step: 0, decision, by, reason });
 }
 
-fn directive(world: &mut World, offer: &Offer) -> Directive {
-    let welcome = world.take_actions().into_iter().find_map(|action| match action {
-        Action::Welcome { directives, .. } => directives.into_iter().find(|(id, _)| *id == offer.execution),
+/// What the Welcome says of an attempt, if anything.
+fn directive(world: &mut World, offer: &Offer) -> Option<Directive> {
+    let directives = world.take_actions().into_iter().find_map(|action| match action {
+        Action::Welcome { directives, .. } => Some(directives),
         _ => None,
     });
-    welcome.unwrap().1
+    directives.unwrap().into_iter().find_map(|(id, directive)| (id == offer.execution).then_some(directive))
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn an_attempt_that_the_store_never_heard_of_is_taken_up_with_its_locks_and_ends_
 
     world.restore(backup);
     returns(&mut world, &lost, holds(&lost, Held::Running));
-    assert_eq!(directive(&mut world, &lost), Directive::Keep, "what runs is left alone");
+    assert_eq!(directive(&mut world, &lost), Some(Directive::Keep), "what runs is left alone");
     recalls(&mut world, &[(&lost, Fate::Started, false)]);
     assert_eq!(world.core.hold().unwrap().adopted, [lost.execution]);
     returns(&mut world, &lost, holds(&lost, Held::Running));
@@ -184,14 +185,14 @@ fn what_belongs_to_no_deployment_here_is_told_and_left_alone() {
         disk_low: false,
     };
     world.tell(Input::SessionOpened(hello(Held::Running)));
-    assert_eq!(directive(&mut world, &lost), Directive::Keep);
+    assert_eq!(directive(&mut world, &lost), None);
     world.session_begins(W1);
     recalls(&mut world, &[(&lost, Fate::Started, false)]);
     assert_eq!(world.core.hold().unwrap().orphans, [(lost.execution, W1)]);
     assert!(world.take_actions().iter().any(|action| matches!(action, Action::Alarm { .. })), "people are told");
     lift(&mut world);
     world.tell(Input::SessionOpened(hello(Held::Running)));
-    assert_eq!(directive(&mut world, &lost), Directive::Keep, "not even after the hold is it killed");
+    assert_eq!(directive(&mut world, &lost), None, "not even after the hold is it killed");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! SessionService: what workers call. Decodes, hands to the driver or to the log, encodes; decides nothing.
 
-use std::{pin::Pin, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 
 use coordinator_core::input::Refusal;
 use futures_util::{Stream, StreamExt};
@@ -270,11 +270,20 @@ impl Session {
         acks: &mpsc::Sender<Result<EventAck, Status>>,
     ) -> Result<(), Status> {
         // Asked once for each attempt and stream: an attempt does not change its worker.
-        let mut known = std::collections::BTreeSet::new();
+        let mut known = BTreeMap::new();
         while let Some(batch) = batches.next().await.transpose()? {
             let execution = execution(&batch.execution_id)?;
-            if known.insert(execution) {
-                self.ensure_its_own(worker, execution).await?;
+            let is_stored = match known.get(&execution) {
+                Some(is_stored) => *is_stored,
+                None => {
+                    let is_stored = self.is_stored(worker, execution).await?;
+                    known.insert(execution, is_stored);
+                    is_stored
+                }
+            };
+            if !is_stored {
+                // Of an attempt that a restored store has never heard of: it holds up no other log, and stays on its worker.
+                continue;
             }
             let next_seq = match self.append(execution, batch).await {
                 Ok(next_seq) => next_seq,
@@ -306,19 +315,25 @@ impl Session {
 
     /// No worker writes into another's log.
     async fn ensure_its_own(&self, worker: WorkerId, execution: ExecutionId) -> Result<(), Status> {
+        if self.is_stored(worker, execution).await? { Ok(()) } else { Err(never_its_own(execution)) }
+    }
+
+    /// Whether the store has the attempt; another worker's is refused.
+    async fn is_stored(&self, worker: WorkerId, execution: ExecutionId) -> Result<bool, Status> {
         let row = self
             .store
             .read(move |connection| crate::store::deployments::attempt_state(connection, execution))
             .await
             .map_err(|fault| to_status(&fault))?;
         match row {
-            Some(row) if row.worker == worker => Ok(()),
-            _ => {
-                let sentence = format!("The attempt {execution} was never this worker's.");
-                Err(to_status(&Fault::new(Reason::AttemptNotOpen, sentence)))
-            }
+            Some(row) if row.worker != worker => Err(never_its_own(execution)),
+            row => Ok(row.is_some()),
         }
     }
+}
+
+fn never_its_own(execution: ExecutionId) -> Status {
+    to_status(&Fault::new(Reason::AttemptNotOpen, format!("The attempt {execution} was never this worker's.")))
 }
 
 async fn send_file(mut file: tokio::fs::File, chunks: mpsc::Sender<Result<wire::FileChunk, Status>>) {
