@@ -101,7 +101,7 @@ pub struct Fences {
     lost: AssignSeq,
 }
 
-/// How a snapshot has them: a list in journals of before, and still one where nothing is lost.
+/// How a snapshot has them: a list alone in journals of before.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Stored {
@@ -279,7 +279,9 @@ impl Fences {
 impl From<Stored> for Fences {
     fn from(stored: Stored) -> Self {
         match stored {
-            Stored::All(known) => Self { known, lost: AssignSeq::default() },
+            // A list kept few, and did not say what it let go of: nothing is known to be whole.
+            Stored::All(known) if known.is_empty() => Self::default(),
+            Stored::All(known) => Self { known, lost: AssignSeq(i64::MAX - 1) },
             Stored::Some { known, lost } => Self { known, lost },
         }
     }

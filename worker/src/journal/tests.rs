@@ -124,6 +124,19 @@ fn a_full_segment_becomes_a_snapshot_and_loses_nothing() {
     let again = Journal::open(folder.path(), "boot", &[]).expect("opens");
     assert_eq!(again.memory.hwm, AssignSeq(3 * segment::CAPACITY as i64 / 50_000));
     assert!(again.memory.held.is_empty());
+    assert_eq!(again.memory.fences.iter().count() as u64, 3 * segment::CAPACITY / 50_000);
+    assert_eq!(again.memory.fences.since(), AssignSeq(1), "nothing was let go of");
+}
+
+#[test]
+fn a_memory_of_before_is_read_and_vouches_for_nothing() {
+    let execution = execution(1);
+    let text = format!(
+        r#"{{"hwm":7,"boot_id":"b","held":{{}},"fences":[{{"execution":"{execution}","step_key":"s","number":1}}]}}"#
+    );
+    let memory: worker_core::Memory = serde_json::from_str(&text).expect("read");
+    assert_eq!(memory.fences.iter().count(), 1);
+    assert!(memory.fences.since() > AssignSeq(1 << 60));
 }
 
 #[test]
