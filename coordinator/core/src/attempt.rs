@@ -337,7 +337,7 @@ impl Coordinator {
 
     /// The attempt provably did not start: the step is queued again without using up a retry.
     fn not_started(&mut self, id: DeploymentId, step: usize) {
-        if self.deployments.get(&id).is_some_and(|d| d.cancel_requested) && !self.is_on_hold() {
+        if self.is_cancelled(id) && !self.is_on_hold() {
             self.settle_cancelled(id, step);
         } else {
             self.requeue(id, step);

@@ -291,7 +291,8 @@ fn a_lock_that_two_attempts_of_a_restored_store_have_is_free_when_both_are_done(
     returns(&mut world, &second, holds(&second, Held::Running));
     recalls(&mut world, &[(&first, Fate::Void, true), (&second, Fate::Started, true)]);
     lift(&mut world);
-    returns(&mut world, &second, holds(&second, Held::Running));
+    // With a slot to spare: the lock alone holds the first one back.
+    world.hello_as(W1, 2, holds(&second, Held::Running), second.assign_seq, "journal", "boot");
     assert!(world.offers().is_empty(), "the second one still has it");
     world.end(&second, OutcomeKind::Succeeded);
     assert_eq!(world.one_offer().deployment, D1);
@@ -311,4 +312,24 @@ fn a_worker_tells_of_no_step_that_it_would_never_have_been_offered() {
     let hold = world.core.hold().unwrap();
     assert_eq!((hold.adopted, hold.orphans, hold.heard), (vec![], vec![(execution, W1)], vec![W1]));
     assert_eq!(world.core.open_execution(execution), None);
+}
+
+#[test]
+fn an_end_is_acknowledged_on_hold_only_when_it_is_known_what_ended() {
+    let mut world = World::with_workers(&[(W1, 1)]);
+    world.session_ends(W1);
+    world.submit(D1, "shop", vec![step("one")]);
+    let backup = world.facts.len();
+    world.hello(W1, 1, BTreeMap::new());
+    let lost = world.run();
+    world.restore(backup);
+    returns(&mut world, &lost, holds(&lost, Held::Running));
+    world.end(&lost, OutcomeKind::Succeeded);
+    let is_acknowledged = |action: &Action| matches!(action, Action::AcknowledgeResult { .. });
+    assert!(!world.take_actions().iter().any(is_acknowledged), "the worker says it again");
+    recalls(&mut world, &[(&lost, Fate::Started, false)]);
+    returns(&mut world, &lost, holds(&lost, Held::Ended(Box::new(exit(OutcomeKind::Succeeded)))));
+    assert!(world.take_actions().iter().any(is_acknowledged));
+    lift(&mut world);
+    assert_eq!(world.ended(D1), Some(DeploymentEnd::Succeeded));
 }
