@@ -287,7 +287,7 @@ fn a_lock_that_two_attempts_of_a_restored_store_have_is_free_when_both_are_done(
     // In the store the first one has the lock; in what was lost it had let go of it, and the second one took it.
     world.restore(backup);
     returns(&mut world, &second, holds(&second, Held::Running));
-    recalls(&mut world, &[(&second, Fate::Started, false)]);
+    recalls(&mut world, &[(&first, Fate::Accepted, true), (&second, Fate::Started, false)]);
     returns(&mut world, &second, holds(&second, Held::Running));
     recalls(&mut world, &[(&first, Fate::Void, true), (&second, Fate::Started, true)]);
     lift(&mut world);
